@@ -1,0 +1,255 @@
+package sqlroute
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// conn is a session. database/sql uses it from one goroutine at a time, its rows
+// and statements included.
+type conn struct {
+	b       Backend
+	plans   map[string]*plan
+	session session
+	tx      *transaction // nil: none is open
+	closed  bool
+}
+
+var (
+	_ driver.QueryerContext     = (*conn)(nil)
+	_ driver.ExecerContext      = (*conn)(nil)
+	_ driver.ConnPrepareContext = (*conn)(nil)
+	_ driver.ConnBeginTx        = (*conn)(nil)
+	_ driver.Pinger             = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
+	_ driver.Validator          = (*conn)(nil)
+	_ driver.NamedValueChecker  = (*conn)(nil)
+)
+
+// usable is asked before anything is sent.
+func (c *conn) usable(ctx context.Context) error {
+	if c.closed {
+		return errClosed()
+	}
+	return ctx.Err()
+}
+
+// ExecContext runs a text.
+func (c *conn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	p, err := c.plan(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return c.exec(ctx, p, text, args)
+}
+
+// QueryContext runs a text and serves its rows.
+func (c *conn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	p, err := c.plan(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return c.query(ctx, p, text, args)
+}
+
+// exec runs a text whose plan is known.
+func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.NamedValue) (driver.Result, error) {
+	switch {
+	case p.script != nil:
+		return c.execScript(ctx, p.script, args)
+	case p.control.verb != verbNone:
+		return result{lastInsertID: c.session.lastInsertID}, c.run(ctx, p.control)
+	case p.here():
+		return result{lastInsertID: c.session.lastInsertID}, nil
+	}
+	if err := c.allowed(p); err != nil {
+		return nil, err
+	}
+	s := sdk.Statement{SQL: text, Args: args}
+	if p.prepared.Kind == sdk.KindRead {
+		return c.drain(ctx, s)
+	}
+	r, err := c.write(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return c.session.note(p, r), nil
+}
+
+// query runs a text whose plan is known and serves its rows.
+func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.NamedValue) (driver.Rows, error) {
+	switch {
+	case p.script != nil:
+		return c.queryScript(ctx, p.script, args)
+	case p.control.verb != verbNone:
+		return &rows{last: true}, c.run(ctx, p.control)
+	case p.answer != nil:
+		return c.session.rows(p.answer), nil
+	case p.here():
+		return &rows{last: true}, nil
+	}
+	if err := c.allowed(p); err != nil {
+		return nil, err
+	}
+	if p.prepared.Kind == sdk.KindRead {
+		return c.read(ctx, sdk.Statement{SQL: text, Args: args})
+	}
+	r, err := c.write(ctx, sdk.Statement{SQL: text, Args: args, WantRows: true})
+	if err != nil {
+		return nil, err
+	}
+	c.session.note(p, r)
+	return &rows{columns: r.Columns, block: r.Rows, last: true}, nil
+}
+
+// read starts a read where the session is. The first block comes at once, so an
+// error of the first row is the query's, as with a bare driver.
+func (c *conn) read(ctx context.Context, s sdk.Statement) (driver.Rows, error) {
+	var from sdk.Rows
+	var err error
+	if c.tx != nil {
+		from, err = c.tx.tx.Query(ctx, s)
+	} else {
+		from, err = c.b.Read(ctx, s)
+	}
+	if err != nil {
+		return nil, safe(err)
+	}
+	r := &rows{ctx: ctx, from: from, columns: from.Columns()}
+	if err := r.fill(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// drain runs a read to its end, as Exec does with one.
+func (c *conn) drain(ctx context.Context, s sdk.Statement) (driver.Result, error) {
+	opened, err := c.read(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	r := opened.(*rows)
+	for err == nil && !r.last {
+		err = r.fill()
+	}
+	if closing := r.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result{lastInsertID: c.session.lastInsertID}, nil
+}
+
+// write runs a statement in the transaction, or by itself.
+func (c *conn) write(ctx context.Context, s sdk.Statement) (sdk.Result, error) {
+	if c.tx != nil {
+		return c.tx.exec(ctx, s)
+	}
+	r, err := c.b.Write(ctx, []sdk.Statement{s})
+	if err == nil {
+		err = r.Err
+	}
+	return r, safe(err)
+}
+
+// execScript runs statements one by one up to the first error, as the engine does.
+func (c *conn) execScript(ctx context.Context, script []string, args []driver.NamedValue) (r driver.Result, err error) {
+	for _, text := range script {
+		if r, err = c.ExecContext(ctx, text, args); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// queryScript is execScript with the rows of the last statement.
+func (c *conn) queryScript(ctx context.Context, script []string, args []driver.NamedValue) (driver.Rows, error) {
+	end := len(script) - 1
+	if _, err := c.execScript(ctx, script[:end], args); err != nil {
+		return nil, err
+	}
+	return c.QueryContext(ctx, script[end], args)
+}
+
+// PrepareContext classifies a text. Outside a transaction it must compile.
+func (c *conn) PrepareContext(ctx context.Context, text string) (driver.Stmt, error) {
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	p, err := c.plan(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if p.prepared.Kind == sdk.KindRefused {
+		return nil, c.allowed(p)
+	}
+	return &stmt{c: c, text: text}, nil
+}
+
+// Prepare is PrepareContext without a context, for driver.Conn.
+func (c *conn) Prepare(text string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), text)
+}
+
+// Begin is BeginTx without a context, for driver.Conn.
+func (c *conn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// Ping makes a local read. It does not ask for a primary.
+func (c *conn) Ping(ctx context.Context) error {
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	_, err := c.ExecContext(ctx, "SELECT 1", nil)
+	return err
+}
+
+// IsValid is asked when the connection returns to the pool. A transaction that
+// was begun as text and forgotten is rolled back here, not when the connection is
+// used next, because it holds the writer of the whole workspace.
+func (c *conn) IsValid() bool {
+	if c.closed {
+		return false
+	}
+	return c.tx == nil || c.rollback(context.Background()) == nil
+}
+
+// ResetSession starts a new session on a connection from the pool.
+func (c *conn) ResetSession(ctx context.Context) error {
+	c.session = session{}
+	if c.tx == nil {
+		return nil
+	}
+	return c.rollback(ctx)
+}
+
+// Close ends the session and its transaction.
+func (c *conn) Close() error {
+	c.closed = true
+	if c.tx == nil {
+		return nil
+	}
+	return c.rollback(context.Background())
+}
+
+// CheckNamedValue passes what the engine takes as it is, and leaves the rest to
+// the default conversion.
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	switch v.Value.(type) {
+	case nil, int64, float64, bool, []byte, string, time.Time:
+		return nil
+	}
+	return driver.ErrSkip
+}

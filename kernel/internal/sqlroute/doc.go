@@ -1,0 +1,55 @@
+// Package sqlroute is the database/sql driver behind the one *sql.DB that an
+// application gets. A text that reads runs on the local handle; one that writes
+// goes to the primary; an interactive transaction holds the primary's writer.
+// Where that is, and that it moves, is the [Backend]'s business: a connection of
+// this driver is a session, not a socket, and survives every role change.
+//
+// # Routing
+//
+// Each text is classified once by [Backend.Prepare], which compiles it, and the
+// answer is kept per connection. Control of transactions is recognised here.
+//
+//   - A read goes to [Backend.Read], with Exec too (no row counts as affected).
+//   - A write goes to [Backend.Write], with Query too: INSERT ... RETURNING serves
+//     its rows. A text of several statements that writes goes there whole and is
+//     atomic, unlike with a bare driver, which commits each statement by itself.
+//   - A refused text gives [sdk.ErrUnsupported] with the reason.
+//   - Inside a transaction all of it goes to that transaction.
+//
+// # Transactions
+//
+// BeginTx takes the writer at once, as BEGIN IMMEDIATE does, so it never fails
+// later with SQLITE_BUSY_SNAPSHOT. With TxOptions.ReadOnly it is a local snapshot
+// and takes nothing; a write in it gives [sdk.ErrReadOnly]. Isolation is
+// serializable, so every level up to it is accepted; sql.LevelLinearizable is
+// accepted for writing and refused for a local snapshot.
+//
+// On a pinned sql.Conn the texts BEGIN [DEFERRED|IMMEDIATE|EXCLUSIVE], COMMIT, END
+// and ROLLBACK work too, all kinds of BEGIN alike. SAVEPOINT, RELEASE and ROLLBACK
+// TO pass to the transaction; SAVEPOINT outside of one starts one, which the
+// RELEASE of that outermost savepoint commits. A script with such texts runs
+// statement by statement. A transaction that was begun as text and not ended is
+// rolled back when its connection returns to the pool, so BEGIN without a pinned
+// connection has no effect. BEGIN and COMMIT inside a sql.Tx are refused.
+//
+// A transaction whose primary was lost, or that the engine ended (INSERT OR
+// ROLLBACK), gives [sdk.ErrTxLost] until it is rolled back: nothing that follows is
+// committed by accident.
+//
+// # Session numbers
+//
+// The writer is shared, so what SQLite keeps per connection is kept per session
+// here: Result.LastInsertId, and the answer to a text that asks for nothing but
+// last_insert_rowid() or changes(). Other uses of them, and total_changes(), work
+// inside a transaction and inside a writing script. Outside they are refused
+// with [sdk.ErrUnsupported], because they would silently be another session's.
+// LastInsertId after an insert that wrote no new rowid (an upsert that updated, a
+// WITHOUT ROWID table) is unspecified.
+//
+// # Errors
+//
+// driver.ErrBadConn is never returned, because database/sql would answer it by
+// running the write again under another write id. A context that ended before
+// anything was sent gives the context's error; afterwards the backend decides
+// what is known.
+package sqlroute
