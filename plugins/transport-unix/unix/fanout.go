@@ -1,0 +1,167 @@
+package unix
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// eventBacklog is how many bytes may wait in the outbox before events stay in
+// their queues: little, so that calls need not wait behind them.
+const eventBacklog = 128 << 10
+
+// fanout holds the subscriptions of one session, each with its own bounded queue,
+// and sends from them in turn. Publishing never waits for it.
+type fanout struct {
+	pipe   *pipe
+	limits limits
+	wake   chan struct{}
+	ctx    context.Context // ends with the pipe or by stop
+	cancel context.CancelFunc
+
+	mu      sync.Mutex // guards all below
+	topics  []*topic   // in the order of subscribing
+	next    int        // whose turn it is
+	started bool
+	stopped bool
+}
+
+// topic is one subscription on the server's side.
+type topic struct {
+	id     uint64
+	prefix string
+	queue  []queued
+	bytes  int
+	lost   uint64
+}
+
+type queued struct {
+	tail []byte // shared by all subscribers
+	lost uint64
+}
+
+func newFanout(p *pipe, l limits) *fanout {
+	f := &fanout{pipe: p, limits: l, wake: make(chan struct{}, 1)}
+	f.ctx, f.cancel = context.WithCancel(p.ctx)
+	return f
+}
+
+// add subscribes; the first one starts the goroutine.
+func (f *fanout) add(id uint64, prefix string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.stopped:
+		return errClosing
+	case len(f.topics) >= f.limits.prefixes:
+		return fmt.Errorf("%w: %d subscriptions on one link, the limit is %d; close some", sdk.ErrInvalid, len(f.topics), f.limits.prefixes)
+	}
+	f.topics = append(f.topics, &topic{id: id, prefix: prefix})
+	if !f.started {
+		f.started = true
+		f.pipe.wg.Go(f.run)
+	}
+	return nil
+}
+
+func (f *fanout) remove(id uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, t := range f.topics {
+		if t.id == id {
+			f.topics = append(f.topics[:i], f.topics[i+1:]...)
+			return
+		}
+	}
+}
+
+// push queues an event for the subscriptions it matches. A full queue drops it
+// and counts it.
+func (f *fanout) push(name string, tail []byte, lost uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	some := false
+	for _, t := range f.topics {
+		if !strings.HasPrefix(name, t.prefix) {
+			continue
+		}
+		if len(t.queue) >= f.limits.events || len(t.queue) > 0 && t.bytes+len(tail) > f.limits.eventBytes {
+			t.lost += 1 + lost
+			continue
+		}
+		t.queue = append(t.queue, queued{tail, lost + t.lost})
+		t.bytes += len(tail)
+		t.lost = 0
+		some = true
+	}
+	if some {
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run sends until the pipe ends or stop is called.
+func (f *fanout) run() {
+	for {
+		select {
+		case <-f.wake:
+		case <-f.ctx.Done():
+			return
+		}
+		for f.send() {
+		}
+	}
+}
+
+// send puts some queued events into the outbox; false if there are none.
+func (f *fanout) send() bool {
+	if f.pipe.out.begin(f.ctx, eventBacklog) != nil {
+		return false
+	}
+	before := len(f.pipe.out.pending)
+	b := f.pipe.out.pending
+	for len(b)-before < eventBacklog {
+		id, q, ok := f.pop()
+		if !ok {
+			break
+		}
+		b = appendEvent(b, kindEvent, id, q.lost, q.tail)
+	}
+	f.pipe.out.pending = b
+	some := len(b) > before
+	f.pipe.out.commit(false)
+	return some
+}
+
+// pop takes the next event, the subscriptions in turn.
+func (f *fanout) pop() (uint64, queued, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for range f.topics {
+		f.next = (f.next + 1) % len(f.topics)
+		t := f.topics[f.next]
+		if len(t.queue) == 0 {
+			continue
+		}
+		q := t.queue[0]
+		t.queue[0] = queued{} // let the bytes go
+		t.queue = t.queue[1:]
+		t.bytes -= len(q.tail)
+		return t.id, q, true
+	}
+	return 0, queued{}, false
+}
+
+// stop ends the goroutine and drops what is queued.
+func (f *fanout) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopped = true
+	f.topics = nil
+	f.cancel()
+}

@@ -1,0 +1,133 @@
+package unix
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// subscription is a queue of events on the client's side. A full one drops what
+// comes and says so in the next event's Lost, so that a subscriber which does not
+// read holds up neither the calls of its link nor the server.
+type subscription struct {
+	link *link
+	id   uint64
+	wake chan struct{} // holds a token if the queue or err may have changed
+
+	mu    sync.Mutex // guards all below
+	queue []sdk.Event
+	sizes []int
+	bytes int
+	lost  uint64
+	err   error // why no more come
+}
+
+var _ sdk.Subscription = (*subscription)(nil)
+
+// Subscribe implements [sdk.Link]. The server acknowledges once it delivers.
+func (l *link) Subscribe(ctx context.Context, prefix string) (sdk.Subscription, error) {
+	if len(prefix) > maxTopic {
+		return nil, fmt.Errorf("%w: prefix of %d bytes, the limit is %d", sdk.ErrInvalid, len(prefix), maxTopic)
+	}
+	s := &subscription{link: l, wake: make(chan struct{}, 1)}
+	_, err := l.roundTrip(ctx, func(b []byte, id uint64) []byte {
+		s.id = id
+		l.mu.Lock()
+		l.subs[id] = s // before the server knows: its first event may come right after the answer
+		l.mu.Unlock()
+		return appendFrame(b, kindSubscribe, id, []byte(prefix))
+	})
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// push queues e, whose frame had size bytes, or counts it as lost.
+func (s *subscription) push(e sdk.Event, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	l := s.link.r.limits
+	if len(s.queue) >= l.events || len(s.queue) > 0 && s.bytes+size > l.eventBytes {
+		s.lost += 1 + e.Lost
+		return
+	}
+	e.Lost += s.lost
+	s.lost = 0
+	s.queue = append(s.queue, e)
+	s.sizes = append(s.sizes, size)
+	s.bytes += size
+	s.signal()
+}
+
+func (s *subscription) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Next implements [sdk.Subscription]. Events that arrived before the link broke
+// come first.
+func (s *subscription) Next(ctx context.Context) (sdk.Event, error) {
+	for {
+		if e, ok, err := s.pop(); ok || err != nil {
+			return e, err
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return sdk.Event{}, ctx.Err()
+		}
+	}
+}
+
+func (s *subscription) pop() (sdk.Event, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		if s.err != nil {
+			s.signal() // for the next Next
+		}
+		return sdk.Event{}, false, s.err
+	}
+	e := s.queue[0]
+	s.queue[0] = sdk.Event{} // let the body go
+	s.bytes -= s.sizes[0]
+	s.queue, s.sizes = s.queue[1:], s.sizes[1:]
+	return e, true, nil
+}
+
+// finish makes Next return err once the queue is empty.
+func (s *subscription) finish(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.signal()
+}
+
+// Close implements [sdk.Subscription].
+func (s *subscription) Close() error {
+	l := s.link
+	l.mu.Lock()
+	_, open := l.subs[s.id]
+	delete(l.subs, s.id)
+	l.mu.Unlock()
+	if open {
+		l.post(kindUnsubscribe, s.id, nil)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = fmt.Errorf("%w: the subscription", sdk.ErrClosed)
+	s.queue, s.sizes, s.bytes = nil, nil, 0
+	s.signal()
+	return nil
+}
