@@ -78,7 +78,7 @@ func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.Nam
 	if p.prepared.Kind == sdk.KindRead {
 		return c.drain(ctx, s)
 	}
-	r, err := c.write(ctx, s)
+	r, err := c.write(ctx, p, s)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.Na
 	if p.prepared.Kind == sdk.KindRead {
 		return c.read(ctx, sdk.Statement{SQL: text, Args: args})
 	}
-	r, err := c.write(ctx, sdk.Statement{SQL: text, Args: args, WantRows: true})
+	r, err := c.write(ctx, p, sdk.Statement{SQL: text, Args: args, WantRows: true})
 	if err != nil {
 		return nil, err
 	}
@@ -152,13 +152,14 @@ func (c *conn) drain(ctx context.Context, s sdk.Statement) (driver.Result, error
 }
 
 // write runs a statement in the transaction, or by itself.
-func (c *conn) write(ctx context.Context, s sdk.Statement) (sdk.Result, error) {
+func (c *conn) write(ctx context.Context, p *plan, s sdk.Statement) (r sdk.Result, err error) {
 	if c.tx != nil {
-		return c.tx.exec(ctx, s)
-	}
-	r, err := c.b.Write(ctx, []sdk.Statement{s})
-	if err == nil {
+		r, err = c.tx.exec(ctx, s)
+	} else if r, err = c.b.Write(ctx, []sdk.Statement{s}); err == nil {
 		err = r.Err
+	}
+	if err != nil {
+		c.session.noteFailure(p, err)
 	}
 	return r, safe(err)
 }
@@ -247,8 +248,13 @@ func (c *conn) Close() error {
 // CheckNamedValue passes what the engine takes as it is, and leaves the rest to
 // the default conversion.
 func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
-	switch v.Value.(type) {
-	case nil, int64, float64, bool, []byte, string, time.Time:
+	switch x := v.Value.(type) {
+	case nil, int64, float64, bool, string, time.Time:
+		return nil
+	case []byte:
+		if x == nil {
+			v.Value = nil // NULL, as a bare driver binds it; an encoding could make it empty
+		}
 		return nil
 	}
 	return driver.ErrSkip

@@ -25,7 +25,7 @@ type plan struct {
 	answer   []answer // not nil: the session answers it
 	session  string   // a function of the session that the engine would have to answer
 	inserts  bool     // may set the last insert rowid
-	counts   bool     // its last statement sets the number of changes
+	counts   bool     // may set the number of changes
 }
 
 // look reads everything but prepared from the text itself.
@@ -37,7 +37,7 @@ func look(text string) *plan {
 		c := controlOf(s)
 		controls = controls || c.verb != verbNone
 		p.inserts = p.inserts || s.inserts()
-		p.counts = s.counts()
+		p.counts = p.counts || s.counts()
 		if len(statements) == 1 {
 			p.control, p.answer, p.session = c, answersOf(s), s.sessionFunction()
 		}

@@ -2,6 +2,7 @@ package sqlroute
 
 import (
 	"database/sql/driver"
+	"errors"
 	"strings"
 
 	"github.com/ramet-io/ramet/sdk"
@@ -31,6 +32,15 @@ func (s *session) note(p *plan, r sdk.Result) driver.Result {
 		done.affected = r.RowsAffected
 	}
 	return done
+}
+
+// noteFailure does what SQLite does: a statement that ran and failed changed
+// nothing. One that did not compile (result code 1) did not run.
+func (s *session) noteFailure(p *plan, err error) {
+	var sqlError *sdk.SQLError
+	if p.counts && errors.As(err, &sqlError) && sqlError.Code() != 1 {
+		s.changes = 0
+	}
 }
 
 // rows answers from the session.
