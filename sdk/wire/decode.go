@@ -166,3 +166,15 @@ func finish[T any](r *reader, v T) (T, error) {
 	}
 	return v, nil
 }
+
+// decodeList reads a message that is nothing but a list, in field 1.
+func decodeList[T any](b []byte, what string, decode func([]byte) (T, error)) ([]T, error) {
+	var list []T
+	r := reader{what: what, rest: b}
+	for r.next() {
+		if r.num == 1 {
+			item(&r, &list, decode)
+		}
+	}
+	return finish(&r, list)
+}
