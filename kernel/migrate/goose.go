@@ -38,6 +38,7 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 )
 
 // Goose reads the goose migrations in directory dir of fsys ("." for its root).
@@ -67,6 +68,9 @@ func Goose(fsys fs.FS, dir string) (migrate func(ctx context.Context, db *sql.DB
 		if err != nil {
 			return fmt.Errorf("migrations in %s: %w", dir, err)
 		}
+		if err := versionTable(ctx, db); err != nil {
+			return fmt.Errorf("migrations in %s: create %s: %w", dir, goose.DefaultTablename, err)
+		}
 		if _, err := p.Up(ctx); err != nil {
 			return describe(dir, err)
 		}
@@ -78,6 +82,32 @@ func Goose(fsys fs.FS, dir string) (migrate func(ctx context.Context, db *sql.DB
 func provider(files fs.FS, db *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectSQLite3, db, files,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+}
+
+// versionTable makes goose's table if it is missing. goose would too, but takes
+// every error for a lost race and tries again for three seconds, in which a
+// primary that was fenced should have stepped down.
+func versionTable(ctx context.Context, db *sql.DB) error {
+	store, err := database.NewStore(goose.DialectSQLite3, goose.DefaultTablename)
+	if err != nil {
+		return err
+	}
+	_, err = store.GetMigration(ctx, db, 0)
+	if err == nil || errors.Is(err, database.ErrVersionNotFound) {
+		return nil // the table is there
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing to do after Commit
+	if err := store.CreateVersionTable(ctx, tx); err != nil {
+		return err
+	}
+	if err := store.Insert(ctx, tx, database.InsertRequest{Version: 0}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // describe names the file: goose's own text has its version only.
