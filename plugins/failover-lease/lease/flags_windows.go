@@ -1,0 +1,6 @@
+package lease
+
+const (
+	openFlags  = 0
+	quietFlags = 0
+)

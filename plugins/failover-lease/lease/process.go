@@ -1,0 +1,19 @@
+package lease
+
+import (
+	"os"
+
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// identify fills in which process r describes: the caller's own if it did not
+// say. The start time tells it from a later process with the same id.
+func identify(r sdk.Record) sdk.Record {
+	if r.PID == 0 {
+		r.PID = os.Getpid()
+	}
+	if t, ok := startTime(r.PID); ok {
+		r.StartTime = t
+	}
+	return r
+}

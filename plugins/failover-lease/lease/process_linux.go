@@ -1,0 +1,73 @@
+package lease
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/ramet-io/ramet/sdk"
+	"golang.org/x/sys/unix"
+)
+
+// tickBits of a start time are clock ticks since boot, enough for 300 years. The
+// bits above name boot and pid namespace, because process ids of another
+// container or an earlier boot mean nothing here.
+const tickBits = 40
+
+var domain = sync.OnceValue(func() uint64 {
+	h := fnv.New64a()
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	ns, _ := os.Readlink("/proc/self/ns/pid")
+	fmt.Fprintf(h, "%s %s", boot, ns)
+	return (h.Sum64()>>tickBits | 1) << tickBits
+})
+
+// startTime returns the identity of a process; false if there is none, or only a
+// zombie.
+func startTime(pid int) (uint64, bool) {
+	ticks, state, err := procStat(pid)
+	return domain() | ticks, err == nil && !isDead(state)
+}
+
+func isDead(state byte) bool { return state == 'Z' || state == 'X' || state == 'x' }
+
+// alive reports on the process that r describes. A zombie is dead: its locks are
+// gone, only its parent has not looked.
+func alive(r sdk.Record) sdk.Liveness {
+	const ticksMask = 1<<tickBits - 1
+	if r.PID <= 0 || r.StartTime&^ticksMask != domain() {
+		return sdk.LivenessUnknown
+	}
+	ticks, state, err := procStat(r.PID)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
+		return sdk.Dead
+	case err != nil:
+		return sdk.LivenessUnknown
+	case isDead(state), ticks != r.StartTime&ticksMask:
+		return sdk.Dead
+	}
+	return sdk.Alive
+}
+
+// procStat reads fields 3 (state) and 22 (start in clock ticks) of /proc/PID/stat.
+// The name in field 2 may hold blanks and brackets, so it counts from the last one.
+func procStat(pid int) (ticks uint64, state byte, err error) {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	fields := bytes.Fields(raw[bytes.LastIndexByte(raw, ')')+1:])
+	if len(fields) < 20 {
+		return 0, 0, fmt.Errorf("stat of process %d has %d fields", pid, len(fields))
+	}
+	ticks, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return ticks & (1<<tickBits - 1), fields[0][0], err
+}
+
+func processExists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
