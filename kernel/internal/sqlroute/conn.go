@@ -129,6 +129,9 @@ func (c *conn) read(ctx context.Context, s sdk.Statement) (driver.Rows, error) {
 		r.Close()
 		return nil, err
 	}
+	if c.tx != nil && !r.last {
+		c.tx.own(r)
+	}
 	return r, nil
 }
 
@@ -227,9 +230,10 @@ func (c *conn) IsValid() bool {
 	return c.tx == nil || c.rollback(context.Background()) == nil
 }
 
-// ResetSession starts a new session on a connection from the pool.
+// ResetSession is asked before a connection from the pool is used. Its session
+// numbers stay: the pool hands out the connection used last, and as with a bare
+// driver code may count on that.
 func (c *conn) ResetSession(ctx context.Context) error {
-	c.session = session{}
 	if c.tx == nil {
 		return nil
 	}

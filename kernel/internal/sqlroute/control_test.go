@@ -263,3 +263,39 @@ func TestCancelledTransactionGivesTheWriterBack(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 }
+
+func TestRowsOfATransactionThatEndedAreNotSilentlyShort(t *testing.T) {
+	_, db := newEngine(t)
+	must(t, db, "CREATE TABLE t (v INTEGER)")
+	must(t, db, "INSERT INTO t VALUES (1), (2), (3), (4), (5)")
+	for _, end := range []string{"COMMIT", "ROLLBACK"} {
+		c := pin(t, db)
+		must(t, c, "BEGIN")
+		rows, err := c.QueryContext(t.Context(), "SELECT v FROM t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for rows.Next() {
+			if n++; n == 1 {
+				must(t, c, "INSERT INTO t VALUES (9)")
+				must(t, c, end)
+			}
+		}
+		refused(t, rows.Err(), sdk.ErrClosed)
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+		must(t, db, "DELETE FROM t WHERE v = 9")
+	}
+}
+
+func TestSessionNumbersStayWithTheConnectionUsedLast(t *testing.T) {
+	_, db := newEngine(t)
+	must(t, db, "CREATE TABLE t (v TEXT)")
+	must(t, db, "INSERT INTO t VALUES ('a'), ('b')")
+	var id int
+	if err := db.QueryRow("SELECT last_insert_rowid()").Scan(&id); err != nil || id != 2 {
+		t.Error(id, err)
+	}
+}

@@ -30,7 +30,9 @@
 // RELEASE of that outermost savepoint commits. A script with such texts runs
 // statement by statement. A transaction that was begun as text and not ended is
 // rolled back when its connection returns to the pool, so BEGIN without a pinned
-// connection has no effect. BEGIN and COMMIT inside a sql.Tx are refused.
+// connection has no effect. BEGIN and COMMIT inside a sql.Tx are refused. Rows of a
+// transaction must be read before COMMIT as text ends it; later they give
+// [sdk.ErrClosed].
 //
 // A transaction whose primary was lost, or that the engine ended (INSERT OR
 // ROLLBACK), gives [sdk.ErrTxLost] until it is rolled back: nothing that follows is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"reflect"
@@ -21,8 +22,10 @@ type rows struct {
 	from    sdk.Rows // nil: everything is in block
 	columns []sdk.Column
 	block   [][]driver.Value
-	at      int  // next row of block
-	last    bool // no block follows
+	at      int          // next row of block
+	last    bool         // no block follows
+	tx      *transaction // that from belongs to; nil: none
+	gone    bool         // the transaction ended before the rows did
 }
 
 var (
@@ -46,8 +49,20 @@ func (r *rows) fill() error {
 		return nil
 	}
 	// Free the reader now: the caller may keep the rows open for long.
+	return r.free()
+}
+
+// free closes what the rows come from.
+func (r *rows) free() error {
+	if r.from == nil {
+		return nil
+	}
 	from := r.from
 	r.from = nil
+	if r.tx != nil {
+		delete(r.tx.rows, r)
+		r.tx = nil
+	}
 	return safe(from.Close())
 }
 
@@ -63,6 +78,9 @@ func (r *rows) Columns() []string {
 // Next copies the next row to dest, or returns io.EOF.
 func (r *rows) Next(dest []driver.Value) error {
 	for r.at >= len(r.block) {
+		if r.gone {
+			return fmt.Errorf("%w: the transaction of these rows ended before they were read; read them first", sdk.ErrClosed)
+		}
 		if r.last {
 			return io.EOF
 		}
@@ -78,12 +96,7 @@ func (r *rows) Next(dest []driver.Value) error {
 // Close frees the rows. Idempotent.
 func (r *rows) Close() error {
 	r.block, r.at, r.last = nil, 0, true
-	if r.from == nil {
-		return nil
-	}
-	from := r.from
-	r.from = nil
-	return safe(from.Close())
+	return r.free()
 }
 
 // ColumnTypeDatabaseTypeName returns the declared type in upper case; "" for an

@@ -29,7 +29,27 @@ type transaction struct {
 	tx         sdk.Tx
 	origin     origin
 	readOnly   bool
-	savepoints []string // open ones, the outermost first
+	savepoints []string           // open ones, the outermost first
+	rows       map[*rows]struct{} // not read to their end yet; nil: never any
+}
+
+// own takes note of rows that must be freed before the transaction ends.
+func (t *transaction) own(r *rows) {
+	if t.rows == nil {
+		t.rows = make(map[*rows]struct{})
+	}
+	r.tx = t
+	t.rows[r] = struct{}{}
+}
+
+// freeRows ends the reads of the transaction. database/sql does so for a sql.Tx; a
+// transaction that ends by text may have rows open.
+func (t *transaction) freeRows() {
+	for r := range t.rows {
+		// An error here would be one of reading what nobody will read.
+		_ = r.free()
+		r.gone = true
+	}
 }
 
 // exec runs s, and returns the statement's error also when it is in the result.
@@ -58,6 +78,7 @@ func (c *conn) begin(ctx context.Context, readOnly bool, o origin) error {
 // the commit, as in SQLite; else it is over whatever happened, as database/sql
 // expects.
 func (c *conn) commit(ctx context.Context, keep bool) error {
+	c.tx.freeRows()
 	r, err := c.tx.tx.Commit(ctx, sdk.Request{})
 	if err == nil {
 		err = r.Err
@@ -79,6 +100,7 @@ func (c *conn) commit(ctx context.Context, keep bool) error {
 func (c *conn) rollback(ctx context.Context) error {
 	t := c.tx
 	c.tx = nil
+	t.freeRows()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	err := t.tx.Rollback(ctx)
