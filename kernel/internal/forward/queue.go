@@ -1,0 +1,138 @@
+package forward
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// maxQueue bounds what waits, so that a stalled disk costs a bounded amount of
+// memory: more is refused as not executed.
+const maxQueue = 8192
+
+type kind uint8
+
+const (
+	kindApply kind = iota
+	kindOutcome
+	kindBegin
+)
+
+// item is a call that waits for the writer, or is being executed.
+type item struct {
+	kind kind
+	ctx  context.Context
+	req  sdk.Request // kindOutcome uses the ID only
+	opts sdk.TxOptions
+	done chan answer // one slot: the writer never waits for a caller
+
+	withdrawn bool // guarded by queue.mu, as is taken
+	taken     bool
+}
+
+type answer struct {
+	result  sdk.Result
+	applied bool // kindOutcome: whether it was applied
+	tx      *heldTx
+	err     error
+}
+
+func newItem(ctx context.Context, k kind) *item {
+	return &item{kind: k, ctx: ctx, done: make(chan answer, 1)}
+}
+
+// queue is first in, first out. wake has one slot and is filled by push.
+type queue struct {
+	mu     sync.Mutex
+	items  []*item
+	closed error
+	wake   chan struct{}
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+func (q *queue) push(it *item) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return q.closed
+	}
+	if len(q.items) >= maxQueue {
+		return fmt.Errorf("%w: %d writes wait for the primary's disk already; write less or try later",
+			sdk.ErrUnavailable, maxQueue)
+	}
+	q.items = append(q.items, it)
+	if len(q.items) == 1 {
+		select {
+		case q.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// take removes the next turn: the requests at the head, at most max, or the one
+// other call there. nil means that nothing waits.
+func (q *queue) take(max int) []*item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var turn []*item
+	n := 0
+	for _, it := range q.items {
+		if !it.withdrawn {
+			if len(turn) == max || len(turn) > 0 && it.kind != kindApply {
+				break
+			}
+			it.taken = true
+			turn = append(turn, it)
+			if it.kind != kindApply {
+				n++
+				break
+			}
+		}
+		n++
+	}
+	q.dropLocked(n)
+	return turn
+}
+
+// dropLocked removes the first n items; q.mu is held.
+func (q *queue) dropLocked(n int) {
+	if n == len(q.items) {
+		clear(q.items)
+		q.items = q.items[:0]
+		return
+	}
+	clear(q.items[:n])
+	q.items = q.items[n:]
+}
+
+// withdraw takes it back and reports whether that was possible: it certainly was
+// not executed then, and will not be.
+func (q *queue) withdraw(it *item) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if it.taken {
+		return false
+	}
+	it.withdrawn = true
+	it.req = sdk.Request{} // free the statements now; the item goes when its turn comes
+	return true
+}
+
+// close refuses further pushes with reason and answers what waits with it.
+func (q *queue) close(reason error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return
+	}
+	q.closed = reason
+	for _, it := range q.items {
+		it.taken = true
+		it.done <- answer{err: reason}
+	}
+	q.items = nil
+}
