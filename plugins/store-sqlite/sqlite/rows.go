@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+	"sync"
+
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// owner keeps track of open rows: the handle, or a transaction.
+type owner interface {
+	opened(closer)
+	ended(closer)
+}
+
+// rows implements sdk.Rows. Small results are read whole before it is returned,
+// and then it holds nothing.
+type rows struct {
+	columns []sdk.Column
+
+	mu     sync.Mutex // Close of the handle may meet Next
+	first  sdk.Block
+	given  bool
+	closed bool
+
+	raw   driver.Rows // nil: first is all
+	conn  *conn
+	cs    *compiled
+	owner owner
+	back  func() // gives conn back; may be nil
+}
+
+// Columns implements sdk.Rows.
+func (r *rows) Columns() []sdk.Column { return r.columns }
+
+// Next implements sdk.Rows. ctx is looked at between blocks.
+func (r *rows) Next(ctx context.Context) (sdk.Block, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return sdk.Block{}, errClosed()
+	case !r.given:
+		r.given = true
+		b := r.first
+		r.first = sdk.Block{}
+		if len(b.Rows) == 0 && b.Last {
+			return sdk.Block{}, io.EOF
+		}
+		return b, nil
+	case r.raw == nil:
+		return sdk.Block{}, io.EOF
+	}
+	if err := ctx.Err(); err != nil {
+		return sdk.Block{}, err
+	}
+	b, err := readBlock(r.raw, len(r.columns))
+	if err != nil {
+		r.free()
+		return sdk.Block{}, sqlError(err)
+	}
+	if b.Last {
+		r.free()
+		if len(b.Rows) == 0 {
+			return sdk.Block{}, io.EOF
+		}
+	}
+	return b, nil
+}
+
+// Close implements sdk.Rows.
+func (r *rows) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.free()
+	return nil
+}
+
+func (r *rows) abandon() { _ = r.Close() }
+
+// free gives back what the rows hold. Errors of Close repeat those of Next.
+func (r *rows) free() {
+	if r.raw == nil {
+		return
+	}
+	_ = r.raw.Close()
+	r.raw = nil
+	r.conn.release(r.cs)
+	if r.owner != nil {
+		r.owner.ended(r)
+	}
+	if r.back != nil {
+		r.back()
+	}
+}
+
+var _ sdk.Rows = (*rows)(nil)
