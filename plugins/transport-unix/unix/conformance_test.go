@@ -1,0 +1,17 @@
+package unix
+
+import (
+	"testing"
+
+	"github.com/ramet-io/ramet/sdk/sdktest"
+)
+
+func TestPorts(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", privateDir(t))
+	sdktest.Ports(t, New())
+}
+
+func TestTransport(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", privateDir(t))
+	sdktest.Transport(t, New())
+}
