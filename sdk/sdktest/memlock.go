@@ -15,21 +15,21 @@ import (
 // memory, for tests of many instances inside one process. Instances that open the
 // same returned plugin with the same StateDir compete; two calls of MemLock share
 // nothing. No file is touched, and a fake clock drives it.
-func MemLock() *MemLocks { return &MemLocks{places: map[string]*memPlace{}} }
+func MemLock() *MemLocks { return &MemLocks{places: map[string]*memLockPlace{}} }
 
 // MemLocks is the plugin that MemLock returns. Safe for concurrent use.
 type MemLocks struct {
 	mu     sync.Mutex // guards places and all that is in them
-	places map[string]*memPlace
+	places map[string]*memLockPlace
 }
 
 const (
-	memTTL    = 3 * time.Second
-	memMinTTL = time.Millisecond
+	memLockTTL    = 3 * time.Second
+	memLockMinTTL = time.Millisecond
 )
 
-// memPlace is the lock of one state directory.
-type memPlace struct {
+// memLockPlace is the lock of one state directory.
+type memLockPlace struct {
 	record  sdk.Record // as announced last
 	holder  *memLease  // who has the lock
 	beat    uint64
@@ -61,7 +61,7 @@ func (m *MemLocks) Open(ctx context.Context, env sdk.Env) (sdk.Running, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k := &memLocker{m: m, place: m.placeLocked(env.Workspace.StateDir), closed: make(chan struct{})}
-	return &memRunning{k, time.Now()}, nil
+	return &memLockRunning{k, time.Now()}, nil
 }
 
 // SetAlive fixes what Alive says of the instance with that incarnation, in all
@@ -80,40 +80,40 @@ func (m *MemLocks) SetAlive(incarnation string, l sdk.Liveness) {
 }
 
 // placeLocked needs m.mu.
-func (m *MemLocks) placeLocked(dir string) *memPlace {
+func (m *MemLocks) placeLocked(dir string) *memLockPlace {
 	p := m.places[dir]
 	if p == nil {
-		p = &memPlace{changed: make(chan struct{}), life: map[string]sdk.Liveness{}, leases: map[*memLease]*memLocker{}}
+		p = &memLockPlace{changed: make(chan struct{}), life: map[string]sdk.Liveness{}, leases: map[*memLease]*memLocker{}}
 		m.places[dir] = p
 	}
 	return p
 }
 
 // changeLocked wakes whoever waits; it needs m.mu.
-func (p *memPlace) changeLocked() {
+func (p *memLockPlace) changeLocked() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
 // aliveLocked needs m.mu.
-func (p *memPlace) aliveLocked(r sdk.Record) sdk.Liveness {
+func (p *memLockPlace) aliveLocked(r sdk.Record) sdk.Liveness {
 	if l, fixed := p.life[r.Incarnation]; fixed {
 		return l
 	}
 	switch {
 	case r.PID != os.Getpid():
 		return sdk.LivenessUnknown
-	case r.StartTime != memStart:
+	case r.StartTime != memLockStart:
 		return sdk.Dead
 	}
 	return sdk.Alive
 }
 
-// memStart is the start time of this process: all instances live in it.
-const memStart = 1
+// memLockStart is the start time of this process: all instances live in it.
+const memLockStart = 1
 
 // viewLocked is the process that others have to reckon with; it needs m.mu.
-func (p *memPlace) viewLocked() sdk.Record {
+func (p *memLockPlace) viewLocked() sdk.Record {
 	h := p.holder
 	if h == nil || p.record.Incarnation == h.record.Incarnation && !p.record.Left ||
 		p.record.Takeover && !p.record.Left && p.aliveLocked(p.record) != sdk.Dead {
@@ -122,20 +122,20 @@ func (p *memPlace) viewLocked() sdk.Record {
 	return h.record
 }
 
-// memRunning is the opened plugin.
-type memRunning struct {
+// memLockRunning is the opened plugin.
+type memLockRunning struct {
 	lock   *memLocker
 	opened time.Time
 }
 
-func (r *memRunning) Ports() sdk.Ports         { return nil }
-func (r *memRunning) Lock() sdk.Lock           { return r.lock }
-func (r *memRunning) Store() sdk.Store         { return nil }
-func (r *memRunning) Transport() sdk.Transport { return nil }
-func (r *memRunning) Watcher() sdk.Watcher     { return memWatcher{} }
+func (r *memLockRunning) Ports() sdk.Ports         { return nil }
+func (r *memLockRunning) Lock() sdk.Lock           { return r.lock }
+func (r *memLockRunning) Store() sdk.Store         { return nil }
+func (r *memLockRunning) Transport() sdk.Transport { return nil }
+func (r *memLockRunning) Watcher() sdk.Watcher     { return memLockWatcher{} }
 
 // WaitHealth reports ready, and then blocks.
-func (r *memRunning) WaitHealth(ctx context.Context, seen uint64) (sdk.Health, error) {
+func (r *memLockRunning) WaitHealth(ctx context.Context, seen uint64) (sdk.Health, error) {
 	if seen != 1 {
 		return sdk.Health{Number: 1, Condition: sdk.Ready, For: time.Since(r.opened)}, nil
 	}
@@ -143,12 +143,12 @@ func (r *memRunning) WaitHealth(ctx context.Context, seen uint64) (sdk.Health, e
 	case <-ctx.Done():
 		return sdk.Health{}, ctx.Err()
 	case <-r.lock.closed:
-		return sdk.Health{}, errMemClosed()
+		return sdk.Health{}, errMemLockClosed()
 	}
 }
 
 // Close ends waiting calls and releases what is still leased.
-func (r *memRunning) Close(context.Context) error {
+func (r *memLockRunning) Close(context.Context) error {
 	m := r.lock.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -164,19 +164,19 @@ func (r *memRunning) Close(context.Context) error {
 	return nil
 }
 
-func errMemClosed() error { return fmt.Errorf("%w: sdktest-memlock", sdk.ErrClosed) }
+func errMemLockClosed() error { return fmt.Errorf("%w: sdktest-memlock", sdk.ErrClosed) }
 
-// memWatcher is the least that the contract asks for.
-type memWatcher struct{}
+// memLockWatcher is the least that the contract asks for.
+type memLockWatcher struct{}
 
 // Judge weighs the evidence.
-func (memWatcher) Judge(ctx context.Context, e sdk.Evidence) (sdk.Judgement, error) {
+func (memLockWatcher) Judge(ctx context.Context, e sdk.Evidence) (sdk.Judgement, error) {
 	if err := ctx.Err(); err != nil {
 		return sdk.Judgement{}, err
 	}
 	ttl := e.TTL
 	if ttl == 0 {
-		ttl = memTTL
+		ttl = memLockTTL
 	}
 	j := sdk.Judgement{Reason: "shows signs of life", Recheck: max(ttl/5, time.Nanosecond)}
 	switch {

@@ -11,7 +11,7 @@ import (
 // memLocker is the lock as one instance sees it.
 type memLocker struct {
 	m      *MemLocks
-	place  *memPlace
+	place  *memLockPlace
 	closed chan struct{} // closed by Close, under m.mu
 }
 
@@ -27,13 +27,13 @@ func (k *memLocker) closedLocked() bool {
 
 // Acquire tries once.
 func (k *memLocker) Acquire(ctx context.Context, c sdk.Claim) (sdk.Lease, error) {
-	if err := memCheck(ctx, c); err != nil {
+	if err := memLockCheck(ctx, c); err != nil {
 		return nil, err
 	}
 	k.m.mu.Lock()
 	defer k.m.mu.Unlock()
 	if k.closedLocked() {
-		return nil, errMemClosed()
+		return nil, errMemLockClosed()
 	}
 	view := k.place.viewLocked()
 	if k.place.holder != nil {
@@ -47,7 +47,7 @@ func (k *memLocker) Acquire(ctx context.Context, c sdk.Claim) (sdk.Lease, error)
 
 // Await waits for a change and looks again.
 func (k *memLocker) Await(ctx context.Context, c sdk.Claim) (sdk.Lease, error) {
-	if err := memCheck(ctx, c); err != nil {
+	if err := memLockCheck(ctx, c); err != nil {
 		return nil, err
 	}
 	for {
@@ -74,7 +74,7 @@ func (k *memLocker) awaitOnce(ctx context.Context, c sdk.Claim) (sdk.Lease, <-ch
 	ended := r.Takeover && (r.Left || p.aliveLocked(r) == sdk.Dead)
 	switch {
 	case k.closedLocked():
-		return nil, nil, errMemClosed()
+		return nil, nil, errMemLockClosed()
 	case p.holder == nil:
 		return k.grantLocked(c, false), nil, nil
 	case ended && p.holder.terms.Epoch < r.Epoch: // else the holder knows and acts
@@ -83,13 +83,13 @@ func (k *memLocker) awaitOnce(ctx context.Context, c sdk.Claim) (sdk.Lease, <-ch
 	return nil, p.changed, nil
 }
 
-// memCheck refuses claims that cannot be met.
-func memCheck(ctx context.Context, c sdk.Claim) error {
+// memLockCheck refuses claims that cannot be met.
+func memLockCheck(ctx context.Context, c sdk.Claim) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.TTL != 0 && c.TTL < memMinTTL {
-		return fmt.Errorf("%w: a ttl of %v; use at least %v", sdk.ErrInvalid, c.TTL, memMinTTL)
+	if c.TTL != 0 && c.TTL < memLockMinTTL {
+		return fmt.Errorf("%w: a ttl of %v; use at least %v", sdk.ErrInvalid, c.TTL, memLockMinTTL)
 	}
 	if c.Record.Incarnation == "" {
 		return fmt.Errorf("%w: a claim without an incarnation", sdk.ErrInvalid)
@@ -100,12 +100,12 @@ func memCheck(ctx context.Context, c sdk.Claim) error {
 // grantLocked needs m.mu.
 func (k *memLocker) grantLocked(c sdk.Claim, takeover bool) *memLease {
 	p := k.place
-	l := &memLease{k: k, record: memIdentify(c.Record), terms: sdk.Terms{
-		Epoch: p.record.Epoch, Lineage: p.record.Lineage, Takeover: takeover, TTL: c.TTL, MinTTL: memMinTTL,
+	l := &memLease{k: k, record: memLockIdentify(c.Record), terms: sdk.Terms{
+		Epoch: p.record.Epoch, Lineage: p.record.Lineage, Takeover: takeover, TTL: c.TTL, MinTTL: memLockMinTTL,
 	}}
 	l.record.Left, l.record.Endpoints = false, nil
 	if c.TTL == 0 {
-		l.terms.TTL = memTTL
+		l.terms.TTL = memLockTTL
 	}
 	if !takeover {
 		p.holder = l
@@ -116,11 +116,11 @@ func (k *memLocker) grantLocked(c sdk.Claim, takeover bool) *memLease {
 	return l
 }
 
-func memIdentify(r sdk.Record) sdk.Record {
+func memLockIdentify(r sdk.Record) sdk.Record {
 	if r.PID == 0 {
 		r.PID = os.Getpid()
 	}
-	r.StartTime = memStart
+	r.StartTime = memLockStart
 	return r
 }
 
@@ -173,7 +173,7 @@ func (l *memLease) checkLocked(ctx context.Context, own uint64) error {
 	cur := p.record
 	switch {
 	case l.released:
-		return errMemClosed()
+		return errMemLockClosed()
 	case p.life[l.record.Incarnation] == sdk.Dead:
 		return fmt.Errorf("%w: SetAlive declared this instance dead", sdk.ErrFenced)
 	case cur.Epoch > own && cur.Incarnation != l.record.Incarnation:
@@ -194,7 +194,7 @@ func (l *memLease) Announce(ctx context.Context, r sdk.Record) error {
 	if err := l.checkLocked(ctx, own); err != nil {
 		return err
 	}
-	r = memIdentify(r)
+	r = memLockIdentify(r)
 	r.Endpoints = append([]sdk.Endpoint(nil), r.Endpoints...)
 	r.Takeover, r.Left = !l.holdsLocked(), false
 	p.record, l.record, l.announced = r, r, true
@@ -255,5 +255,5 @@ var (
 	_ sdk.Plugin  = (*MemLocks)(nil)
 	_ sdk.Lock    = (*memLocker)(nil)
 	_ sdk.Lease   = (*memLease)(nil)
-	_ sdk.Watcher = memWatcher{}
+	_ sdk.Watcher = memLockWatcher{}
 )

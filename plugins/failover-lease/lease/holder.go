@@ -4,6 +4,7 @@ import "github.com/ramet-io/ramet/sdk"
 
 // picture is one look at the files.
 type picture struct {
+	alive  func(sdk.Record) sdk.Liveness
 	record reading // who announced itself last
 	lock   reading // who locked the file last
 }
@@ -14,12 +15,12 @@ func (k *locker) look() (picture, error) {
 		return picture{}, err
 	}
 	l, err := readEntry(k.path)
-	return picture{r, l}, err
+	return picture{k.alive, r, l}, err
 }
 
 // lockedBy reports whether the lock file names a process that may still hold it.
 func (p picture) lockedBy() bool {
-	return p.lock.serves() && alive(p.lock.Record) != sdk.Dead
+	return p.lock.serves() && p.alive(p.lock.Record) != sdk.Dead
 }
 
 // nextInLine reports whether the holder of the lock took it after the record
@@ -33,7 +34,7 @@ func (p picture) nextInLine() bool {
 // and nobody with the lock stands in for it.
 func (p picture) takeoverEnded() bool {
 	r := p.record.Record
-	if !p.record.ok || !r.Takeover || !r.Left && alive(r) != sdk.Dead {
+	if !p.record.ok || !r.Takeover || !r.Left && p.alive(r) != sdk.Dead {
 		return false
 	}
 	return !p.nextInLine()
@@ -50,7 +51,7 @@ func (p picture) holder() sdk.Record {
 		return l
 	case r.Incarnation == l.Incarnation && !r.Left:
 		return r
-	case r.Takeover && !r.Left && (alive(r) != sdk.Dead || !p.nextInLine()):
+	case r.Takeover && !r.Left && (p.alive(r) != sdk.Dead || !p.nextInLine()):
 		return r
 	}
 	return l
@@ -60,7 +61,7 @@ func (p picture) holder() sdk.Record {
 // departed one cannot be it.
 func (p picture) heldBy() sdk.Record {
 	h := p.holder()
-	if h.Left || alive(h) == sdk.Dead && !h.Takeover {
+	if h.Left || p.alive(h) == sdk.Dead && !h.Takeover {
 		return sdk.Record{}
 	}
 	return h

@@ -155,7 +155,7 @@ func (l *lease) sign() {
 // one's silence must show, also while we are next in line.
 func (l *lease) raise(cur reading) error {
 	r := cur.Record
-	if !l.announced && cur.serves() && r.Takeover && !l.names(cur) && alive(r) != sdk.Dead {
+	if !l.announced && cur.serves() && r.Takeover && !l.names(cur) && l.k.alive(r) != sdk.Dead {
 		return nil
 	}
 	l.beat = max(l.beat, readBeat(l.k.beat)) + 1

@@ -63,6 +63,12 @@ func TestConformance(t *testing.T) {
 	t.Run("watcher", func(t *testing.T) { sdktest.Watcher(t, New()) })
 }
 
+func TestConformanceAcrossBoundary(t *testing.T) {
+	sdktest.NoLeaks(t)
+	t.Run("lock", func(t *testing.T) { sdktest.Lock(t, sdktest.Loopback(New())) })
+	t.Run("watcher", func(t *testing.T) { sdktest.Watcher(t, sdktest.Loopback(New())) })
+}
+
 func TestHeldLockWithUnreadableRecordIsHeld(t *testing.T) {
 	for _, garbage := range []string{"", "{", "\x00\x01", `{"format":99}`, strings.Repeat("x", 1<<17)} {
 		dir := filepath.Join(t.TempDir(), "state")

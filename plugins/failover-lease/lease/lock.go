@@ -59,25 +59,45 @@ func (k *locker) Acquire(ctx context.Context, c sdk.Claim) (sdk.Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := a.try(ctx)
+	l, p, err := a.tryAndLook(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if l != nil {
 		return l, nil
 	}
-	p, err := k.look()
-	if err != nil {
-		k.log.Debug("lock is held and its record is not readable", "error", err)
-		return nil, &sdk.HeldError{What: k.path}
-	}
-	if !c.Takeover {
-		return nil, &sdk.HeldError{Holder: p.heldBy(), What: k.path}
-	}
-	if h := p.holder(); h.Incarnation != c.Displaces.Incarnation || h.Epoch != c.Displaces.Epoch {
+	if h := p.holder(); !c.Takeover || h.Incarnation != c.Displaces.Incarnation || h.Epoch != c.Displaces.Epoch {
 		return nil, &sdk.HeldError{Holder: p.heldBy(), What: k.path}
 	}
 	return a.grant(ctx, nil)
+}
+
+// dyingTries bounds how long a takeover waits for the lock of a process that has
+// just died: 5 ms.
+const dyingTries = 25
+
+// tryAndLook makes one attempt and, if the lock is held, looks at who has it. A
+// dead holder that is to be displaced gets a few milliseconds: either its last
+// threads have not let go yet, or another just won and has not signed yet, and a
+// takeover would compete with that one for nothing.
+func (a attempt) tryAndLook(ctx context.Context) (*lease, picture, error) {
+	for i := 0; ; i++ {
+		l, err := a.try(ctx)
+		if l != nil || err != nil {
+			return l, picture{}, err
+		}
+		p, err := a.k.look()
+		if err != nil { // held is held, whatever the record looks like
+			a.k.log.Debug("lock is held and its record cannot be read", "error", err)
+			return nil, picture{}, &sdk.HeldError{What: a.k.path}
+		}
+		r := p.record.Record
+		dying := a.claim.Takeover && p.record.ok && !r.Takeover && !p.lockedBy() && p.alive(r) == sdk.Dead
+		if !dying || i >= dyingTries {
+			return nil, p, nil
+		}
+		nap(burstStep)
+	}
 }
 
 // Inspect reports what is known. It tells whether the lock is held without
@@ -100,7 +120,7 @@ func (k *locker) Inspect(ctx context.Context) (sdk.Holding, error) {
 	}
 	return sdk.Holding{
 		Record: p.holder(),
-		Held:   flockListed(k.path) || p.lockedBy() && alive(p.lock.Record) == sdk.Alive,
+		Held:   flockListed(k.path) || p.lockedBy() && k.alive(p.lock.Record) == sdk.Alive,
 		Beat:   readBeat(k.beat),
 	}, nil
 }
@@ -110,7 +130,7 @@ func (k *locker) Alive(ctx context.Context, r sdk.Record) (sdk.Liveness, error) 
 	if err := ctx.Err(); err != nil {
 		return sdk.LivenessUnknown, err
 	}
-	return alive(r), nil
+	return k.alive(r), nil
 }
 
 // begin counts a call that may grant a lease, and ties its context to the

@@ -20,7 +20,7 @@ func (k *locker) lockPath() (lockFile, bool, error) {
 			// Somebody may have removed the file of a living primary, which still
 			// holds it and makes it anew at its next Renew. See
 			// TestLockFileDeletedUnderLivePrimary.
-			if r, err := readEntry(k.record); err == nil && r.serves() && alive(r.Record) == sdk.Alive {
+			if r, err := readEntry(k.record); err == nil && r.serves() && k.alive(r.Record) == sdk.Alive {
 				return lockFile{}, false, nil
 			}
 			f, err = openLock(k.path, true, false)

@@ -17,3 +17,12 @@ func identify(r sdk.Record) sdk.Record {
 	}
 	return r
 }
+
+// alive reports on r's process. On a file system that several machines may share,
+// another boot can also be another machine, of which nothing is known.
+func (k *locker) alive(r sdk.Record) sdk.Liveness {
+	if k.opts.allowUnsafe && otherBoot(r) {
+		return sdk.LivenessUnknown
+	}
+	return alive(r)
+}

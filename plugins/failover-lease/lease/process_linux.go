@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -14,18 +15,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tickBits of a start time are clock ticks since boot, enough for 300 years. The
-// bits above name boot and pid namespace, because process ids of another
-// container or an earlier boot mean nothing here.
-const tickBits = 40
+// A start time holds, from the top, 12 bits that name the boot, 12 bits that name
+// the pid namespace, and clock ticks since boot, enough for 300 years. Process ids
+// of another container mean nothing here, and those of an earlier boot are dead.
+const (
+	tickBits  = 40
+	bootShift = tickBits + 12
+	ticksMask = 1<<tickBits - 1
+)
 
 var domain = sync.OnceValue(func() uint64 {
-	h := fnv.New64a()
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	ns, _ := os.Readlink("/proc/self/ns/pid")
-	fmt.Fprintf(h, "%s %s", boot, ns)
-	return (h.Sum64()>>tickBits | 1) << tickBits
+	namespace, _ := os.Readlink("/proc/self/ns/pid")
+	return hash12(string(boot))<<bootShift | hash12(namespace)<<tickBits
 })
+
+// hash12 gives 12 bits, never all zero.
+func hash12(s string) uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, s)
+	return h.Sum64()>>52 | 1
+}
+
+// otherBoot reports whether r was written before this machine booted, or on
+// another machine; on a local file system that is the same.
+func otherBoot(r sdk.Record) bool {
+	return r.StartTime != 0 && r.StartTime>>bootShift != domain()>>bootShift
+}
 
 // startTime returns the identity of a process; false if there is none, or only a
 // zombie.
@@ -39,7 +55,9 @@ func isDead(state byte) bool { return state == 'Z' || state == 'X' || state == '
 // alive reports on the process that r describes. A zombie is dead: its locks are
 // gone, only its parent has not looked.
 func alive(r sdk.Record) sdk.Liveness {
-	const ticksMask = 1<<tickBits - 1
+	if r.PID > 0 && otherBoot(r) {
+		return sdk.Dead
+	}
 	if r.PID <= 0 || r.StartTime&^ticksMask != domain() {
 		return sdk.LivenessUnknown
 	}
@@ -67,7 +85,7 @@ func procStat(pid int) (ticks uint64, state byte, err error) {
 		return 0, 0, fmt.Errorf("stat of process %d has %d fields", pid, len(fields))
 	}
 	ticks, err = strconv.ParseUint(string(fields[19]), 10, 64)
-	return ticks & (1<<tickBits - 1), fields[0][0], err
+	return ticks & ticksMask, fields[0][0], err
 }
 
 func processExists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }

@@ -22,3 +22,6 @@ func alive(r sdk.Record) sdk.Liveness {
 }
 
 func processExists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
+
+// otherBoot is not known on this system.
+func otherBoot(sdk.Record) bool { return false }

@@ -50,6 +50,9 @@ func readEntry(path string) (reading, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return reading{missing: true}, nil
 	}
+	if errors.Is(err, errNotRegular) {
+		return reading{}, nil // the next rename replaces it
+	}
 	if err != nil {
 		return reading{}, fmt.Errorf("%w: read %s: %v", sdk.ErrUnavailable, path, err)
 	}
