@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -41,11 +42,26 @@ type Instance struct {
 	members *members
 	events  *eventLog
 
-	turns chan turn // role changes asked for by the goroutines of a role
+	key   string        // what the lock protects
+	turns chan turn     // role changes asked for by the goroutines of a role
+	nudge chan struct{} // holds one: the link changed, so judge at once
+
+	background *work  // what runs for the whole life
+	pass       pass   // the present pass through the pipeline; owned by run
+	reason     string // of the present pass; owned by run
+
+	suspect  atomic.Bool // the primary shows no life at the moment
+	moving   atomic.Bool // the pipeline is moving
+	counters counters
 
 	mu       sync.Mutex // guards what follows
-	pass     pass       // the present pass through the pipeline
 	degraded map[string]string
+	unfitErr error // why this instance may not be promoted; nil: it may
+	serving  sdk.Record
+	quit     func(error) // ends the present service; nil on a secondary
+	link     sdk.Link    // to the primary; nil: none
+	linkTo   sdk.Record
+	goodbye  string // incarnation of the primary that said goodbye
 
 	closeOnce sync.Once
 	closeErr  error
@@ -137,4 +153,64 @@ func (i *Instance) Close() error {
 	})
 	<-i.done
 	return i.closeErr
+}
+
+// unfit returns why this instance may not be promoted; nil if it may.
+func (i *Instance) unfit() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.unfitErr
+}
+
+func (i *Instance) setUnfit(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.unfitErr = err
+}
+
+// linked returns the link to the primary; nil if there is none.
+func (i *Instance) linked() sdk.Link {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.link
+}
+
+func (i *Instance) setLinked(l sdk.Link, r sdk.Record) {
+	i.mu.Lock()
+	i.link, i.linkTo = l, r
+	i.mu.Unlock()
+	i.poke()
+}
+
+func (i *Instance) setUnlinked(goodbye bool) {
+	i.mu.Lock()
+	if goodbye {
+		i.goodbye = i.linkTo.Incarnation
+	}
+	i.link = nil
+	i.mu.Unlock()
+	i.poke()
+}
+
+func (i *Instance) poke() {
+	select {
+	case i.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// saidGoodbye reports whether the primary that r describes told us that it leaves.
+func (i *Instance) saidGoodbye(r sdk.Record) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.goodbye != "" && i.goodbye == r.Incarnation
+}
+
+// counters count for Status.
+type counters struct {
+	promotions, demotions, fenced atomic.Uint64
+}
+
+func (c *counters) read(replayed uint64) Counters {
+	return Counters{Promotions: c.promotions.Load(), Demotions: c.demotions.Load(), Fenced: c.fenced.Load(), Replayed: replayed}
 }

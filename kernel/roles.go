@@ -22,6 +22,7 @@ const roleFeedDepth = 16
 type roleFeed struct {
 	mu     sync.Mutex // guards what follows
 	now    RoleChange
+	began  time.Time // of the present role
 	subs   map[chan RoleChange]func() bool
 	closed bool
 }
@@ -34,6 +35,13 @@ func (f *roleFeed) current() RoleChange {
 	return f.now
 }
 
+// since returns when the present role began.
+func (f *roleFeed) since() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.began
+}
+
 // set publishes c unless nothing but the reason differs.
 func (f *roleFeed) set(c RoleChange) {
 	f.mu.Lock()
@@ -43,6 +51,9 @@ func (f *roleFeed) set(c RoleChange) {
 		return
 	}
 	c.At = time.Now()
+	if c.Role != f.now.Role {
+		f.began = c.At
+	}
 	f.now = c
 	for ch := range f.subs {
 		push(ch, c)

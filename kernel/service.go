@@ -1,0 +1,234 @@
+package kernel
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ramet-io/ramet/kernel/internal/forward"
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// service answers the secondaries of one epoch.
+type service struct {
+	i      *Instance
+	writer *forward.Writer
+	epoch  uint64
+}
+
+var _ sdk.Handler = (*service)(nil)
+
+// Handle answers one call of a secondary or an onlooker.
+func (s *service) Handle(ctx context.Context, from sdk.Peer, m sdk.Message) ([]byte, error) {
+	if m.Epoch > s.epoch {
+		// The peer knows a newer primary. Do not answer; go and look.
+		err := fmt.Errorf("%w: a peer is at epoch %d, we serve %d", sdk.ErrFenced, m.Epoch, s.epoch)
+		s.i.passQuit(err)
+		return nil, err
+	}
+	switch m.Op {
+	case "ping":
+		return nil, nil
+	case "hello":
+		return s.hello(from, m.Body)
+	case "status":
+		st, err := s.i.Status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(st)
+	}
+	if reply, known, err := s.writer.Handle(ctx, from, m); known {
+		return reply, err
+	}
+	if reply, known, err := s.i.bus.Message(ctx, from, m); known {
+		return reply, err
+	}
+	return nil, fmt.Errorf("%w: operation %q; this primary runs an older version", sdk.ErrUnsupported, m.Op)
+}
+
+// Published is not used: application messages are calls, so that losing one shows.
+func (s *service) Published(context.Context, sdk.Peer, sdk.Event) {}
+
+// Ended rolls back and forgets what a peer had open.
+func (s *service) Ended(from sdk.Peer) {
+	s.writer.Ended(from)
+	s.i.bus.Ended(from)
+	if s.i.members.leave(from.Session) {
+		s.i.tellMembers()
+	}
+}
+
+// hello enters a secondary in the list of members and returns the list.
+func (s *service) hello(from sdk.Peer, body []byte) ([]byte, error) {
+	var m InstanceStatus
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, fmt.Errorf("%w: hello of session %s: %w", sdk.ErrInvalid, from.Session, err)
+	}
+	if from.PID != 0 {
+		m.PID = from.PID // as the system says, not as the peer does
+	}
+	if s.i.members.enter(from.Session, m) {
+		s.i.tellMembers()
+	}
+	return json.Marshal(s.i.memberList())
+}
+
+func (i *Instance) setQuit(f func(error)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.quit = f
+}
+
+// passQuit ends the present service from a goroutine that does not own the pass.
+func (i *Instance) passQuit(err error) {
+	i.mu.Lock()
+	quit := i.quit
+	i.mu.Unlock()
+	if quit != nil {
+		quit(err)
+	}
+}
+
+// linker keeps a link to whoever is primary, for as long as this instance is
+// secondary.
+func (i *Instance) linker(ctx context.Context) {
+	var seen sdk.Record // the last primary linked to, or found gone
+	for pause := minPause; ctx.Err() == nil; {
+		r, ok := i.findPrimary(ctx, seen)
+		if ok {
+			link, err := i.dial(ctx, r)
+			if err == nil {
+				pause = minPause
+				seen = r
+				i.follow(ctx, r, link)
+				continue
+			}
+			i.log.Debug("dial", "to", r.Endpoints, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+const (
+	minPause    = 500 * time.Microsecond
+	maxPause    = 10 * time.Millisecond
+	dialTimeout = 2 * time.Second
+)
+
+// findPrimary reads who serves. A primary that left, or one below the epoch
+// already seen, is none.
+func (i *Instance) findPrimary(ctx context.Context, seen sdk.Record) (sdk.Record, bool) {
+	h, err := i.parts.lock.Inspect(ctx)
+	r := h.Record
+	ok := err == nil && len(r.Endpoints) > 0 && !r.Left && r.Epoch >= seen.Epoch && r.Incarnation != i.self.Incarnation
+	return r, ok
+}
+
+// dial connects to r. It gives up early when another primary announces itself:
+// a stopped one accepts connections and never answers.
+func (i *Instance) dial(ctx context.Context, r sdk.Record) (sdk.Link, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	watch := start(func(quit context.Context) {
+		if i.superseded(quit, r, maxPause) {
+			cancel()
+		}
+	})
+	defer watch.stop()
+	scope := sdk.Scope{Workspace: r.Workspace, Epoch: r.Epoch, Instance: i.self.Instance,
+		Incarnation: i.self.Incarnation, PID: i.self.PID, Role: sdk.Secondary}
+	link, err := i.parts.transport.Dial(ctx, scope, r.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.greet(ctx, link, r.Epoch); err != nil {
+		return nil, errors.Join(err, link.Close(context.WithoutCancel(ctx)))
+	}
+	return link, nil
+}
+
+// superseded blocks until the record names another primary than r, and reports
+// whether it does; false when ctx ended first.
+func (i *Instance) superseded(ctx context.Context, r sdk.Record, every time.Duration) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(every):
+		}
+		if h, err := i.parts.lock.Inspect(ctx); err == nil && h.Record.Epoch > r.Epoch {
+			return true
+		}
+	}
+}
+
+func (i *Instance) greet(ctx context.Context, link sdk.Link, epoch uint64) error {
+	body, err := json.Marshal(i.me(sdk.Secondary))
+	if err != nil {
+		return err
+	}
+	reply, err := link.Call(ctx, sdk.Message{Op: "hello", Epoch: epoch, Timeout: dialTimeout, Body: body})
+	if err != nil {
+		return err
+	}
+	return i.members.replace(reply)
+}
+
+// follow is one link's life: it tells the route, and waits until the link is gone
+// or another primary took over.
+func (i *Instance) follow(ctx context.Context, r sdk.Record, link sdk.Link) {
+	gen := i.route.set(forward.Target{Epoch: r.Epoch, Lineage: r.Lineage, Link: link})
+	i.roles.set(RoleChange{Role: sdk.Secondary, Primary: r, Reason: "linked to " + r.Instance})
+	i.setLinked(link, r)
+	life, cancel := context.WithCancel(ctx)
+	watch := start(func(quit context.Context) {
+		defer cancel()
+		i.watchLink(quit, link, r)
+	})
+	err := link.Wait(life)
+	goodbye := err == nil
+	watch.stop()
+	cancel()
+	i.route.clear(gen)
+	if err := link.Close(context.WithoutCancel(ctx)); err != nil {
+		i.log.Debug("close link", "err", err)
+	}
+	i.setUnlinked(goodbye)
+}
+
+// watchLink returns when r is superseded; it looks often only while the primary is
+// suspect. It also tells the primary when this instance's own entry changed.
+func (i *Instance) watchLink(ctx context.Context, link sdk.Link, r sdk.Record) {
+	_, changed := i.watch.state() // what counts is the change; greet reads the value
+	for {
+		every := superviseEvery
+		if i.suspect.Load() {
+			every = maxPause / 2
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			_, changed = i.watch.state()
+			if err := i.greet(ctx, link, r.Epoch); err != nil {
+				i.log.Debug("tell the primary of a change", "err", err)
+			}
+			continue
+		case <-time.After(every):
+		}
+		if h, err := i.parts.lock.Inspect(ctx); err == nil && h.Record.Epoch > r.Epoch {
+			return
+		}
+	}
+}
+
+// superviseEvery is how often a healthy link's record is looked at.
+const superviseEvery = 200 * time.Millisecond
