@@ -47,11 +47,12 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// gateDB is the real database with a hook before Apply.
+// gateDB is the real database with hooks around Apply.
 type gateDB struct {
 	sdk.DB
 	mu     sync.Mutex
 	before func(requests []sdk.Request)
+	after  func() // once the commit is done, before the answer
 }
 
 func (g *gateDB) hook(f func([]sdk.Request)) {
@@ -62,10 +63,13 @@ func (g *gateDB) hook(f func([]sdk.Request)) {
 
 func (g *gateDB) Apply(ctx context.Context, epoch uint64, r []sdk.Request) ([]sdk.Result, error) {
 	g.mu.Lock()
-	f := g.before
+	before, after := g.before, g.after
 	g.mu.Unlock()
-	if f != nil {
-		f(r)
+	if before != nil {
+		before(r)
+	}
+	if after != nil {
+		defer after()
 	}
 	return g.DB.Apply(ctx, epoch, r)
 }
