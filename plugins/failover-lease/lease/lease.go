@@ -87,11 +87,8 @@ func (l *lease) Renew(ctx context.Context) error {
 	if own := max(l.rec.Epoch, l.Terms().Epoch); cur.ok && cur.Record.Epoch > own && !l.names(cur) {
 		return fenced(cur.Record, own)
 	}
-	lockErr := l.keepLock()
-	if err := l.keepRecord(cur); err != nil {
-		return errors.Join(err, lockErr)
-	}
-	return errors.Join(lockErr, l.raise(cur))
+	// The beat is raised whatever else fails: a full disk must not look like death.
+	return errors.Join(l.keepLock(), l.keepRecord(cur), l.raise(cur))
 }
 
 // Release marks the record, then unlocks.
