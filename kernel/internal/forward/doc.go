@@ -1,11 +1,12 @@
 // Package forward brings writes from any instance to the primary and commits
 // them there, each exactly once.
 //
-// On the primary a [Writer] owns the store's one queue of writers. One goroutine
-// takes what waits, in order, and commits it: neighbouring requests share one
-// call of [sdk.DB.Apply] and so, with most stores, one fsync. While that call
-// runs the next group gathers; nothing ever waits to be gathered, so an idle
-// queue adds no latency. An interactive transaction holds the queue from Begin to
+// On the primary a [Writer] owns the store's one queue of writers. One goroutine at
+// a time is inside the store: it takes what waits, in order, and commits it;
+// neighbouring requests share one call of [sdk.DB.Apply] and so, with most stores,
+// one fsync. While that call runs the next group gathers; nothing ever waits to be
+// gathered, so an idle queue adds no latency: a request that finds it idle is
+// committed in its caller's goroutine. An interactive transaction holds the queue from Begin to
 // its end, which is why it has limits.
 //
 // On every instance a [Client] finds the primary through a [Route] and sends. It

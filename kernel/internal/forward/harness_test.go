@@ -61,6 +61,12 @@ func (g *gateDB) hook(f func([]sdk.Request)) {
 	g.before = f
 }
 
+func (g *gateDB) afterwards(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.after = f
+}
+
 func (g *gateDB) Apply(ctx context.Context, epoch uint64, r []sdk.Request) ([]sdk.Result, error) {
 	g.mu.Lock()
 	before, after := g.before, g.after

@@ -64,7 +64,7 @@ type Writer struct {
 	o       WriterOptions
 
 	queue    *queue
-	verdicts *verdicts // used by the writer goroutine only
+	verdicts *verdicts // used by who is inside the store
 	served   *served
 
 	ctx       context.Context // ends when the writer stops
@@ -94,6 +94,10 @@ func (w *Writer) Epoch() uint64 { return w.epoch }
 // [sdk.ErrNotPrimary] after Close, [sdk.ErrFenced] if a newer primary exists
 // (all three: not applied), or *[sdk.OutcomeUnknownError] if COMMIT failed, or if
 // ctx ended during a commit that then took more than half a second longer.
+//
+// A caller that finds the queue idle commits by itself. Its deadline then bounds
+// the waiting for the database, but a cancellation is seen only every quarter of
+// a second, and a commit that has begun is waited for however long it takes.
 func (w *Writer) Apply(ctx context.Context, r sdk.Request) (sdk.Result, error) {
 	it := newItem(ctx, kindApply)
 	it.req = r
@@ -149,6 +153,11 @@ func (w *Writer) begin(ctx context.Context, o sdk.TxOptions) (*heldTx, error) {
 func (w *Writer) call(it *item) answer {
 	if err := it.ctx.Err(); err != nil {
 		return answer{err: waited(err)}
+	}
+	if it.kind == kindApply && w.queue.lead(it) {
+		w.applyTurn([]*item{it})
+		w.queue.leave()
+		return <-it.done
 	}
 	if err := w.queue.push(it); err != nil {
 		return answer{err: err}
@@ -230,18 +239,18 @@ func (w *Writer) fail(err error) {
 	})
 }
 
-// run is the one goroutine that owns the store's writer.
+// run executes what waits, until the queue is closed and nobody is inside the
+// store.
 func (w *Writer) run() {
 	defer close(w.ended)
 	for {
 		turn := w.queue.take(w.o.MaxGroup)
 		if len(turn) == 0 {
-			select {
-			case <-w.queue.wake:
-				continue
-			case <-w.ctx.Done():
+			if w.queue.over() {
 				return
 			}
+			<-w.queue.wake
+			continue
 		}
 		switch turn[0].kind {
 		case kindApply:
@@ -251,5 +260,6 @@ func (w *Writer) run() {
 		case kindBegin:
 			w.holdTurn(turn[0])
 		}
+		w.queue.leave()
 	}
 }

@@ -107,12 +107,21 @@ func TestOneTimeoutNeverFailsNeighbours(t *testing.T) {
 func TestDeadlineDuringCommitIsUnknownAfterTheGrace(t *testing.T) {
 	sdktest.NoLeaks(t)
 	w := newWorld(t)
-	entered, gate := make(chan struct{}), make(chan struct{})
-	w.gate.after = func() { close(entered); <-gate }
+	entered, release := w.held()
+	leader := apply(t.Context(), w.target.Local, sdk.Request{})
+	<-entered
+	committed, gate := make(chan struct{}), make(chan struct{})
+	w.gate.hook(nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	id := sdk.WriteID{Incarnation: incarnation, Sequence: 9}
 	done := apply(ctx, w.target.Local, sdk.Request{ID: id})
-	<-entered
+	queued(t, w.target.Local, 1)
+	w.gate.afterwards(func() { close(committed); <-gate })
+	release()
+	if err := <-leader; err != nil {
+		t.Error(err)
+	}
+	<-committed
 	cancel()
 	err := <-done
 	is(t, err, sdk.ErrOutcomeUnknown, context.Canceled)
