@@ -49,9 +49,9 @@ func (g *guard) check(action engine.AuthorizerActionCode, a1, a2, db, trigger st
 		return g.refuse("ATTACH and DETACH change one connection, and connections are shared; open the other database yourself")
 	case engine.AuthCreateTempIndex, engine.AuthCreateTempTable, engine.AuthCreateTempTrigger, engine.AuthCreateTempView,
 		engine.AuthDropTempIndex, engine.AuthDropTempTable, engine.AuthDropTempTrigger, engine.AuthDropTempView:
-		return g.refuse("TEMP objects live in one connection, and connections are shared; use an ordinary table")
+		return g.refuse(tempReason)
 	default:
-		return g.define(action, a1, a2)
+		return g.define(action, a1, a2, db)
 	}
 	return engine.AuthorizerOK
 }
@@ -70,7 +70,7 @@ func (g *guard) modify(action engine.AuthorizerActionCode, table, trigger string
 }
 
 // define is asked about everything else, of which DDL matters.
-func (g *guard) define(action engine.AuthorizerActionCode, a1, a2 string) engine.AuthorizerReturnCode {
+func (g *guard) define(action engine.AuthorizerActionCode, a1, a2, db string) engine.AuthorizerReturnCode {
 	switch action {
 	case engine.AuthCreateTable, engine.AuthDropTable, engine.AuthCreateView, engine.AuthDropView,
 		engine.AuthCreateVTable, engine.AuthDropVTable, engine.AuthReindex, engine.AuthAnalyze:
@@ -84,9 +84,14 @@ func (g *guard) define(action engine.AuthorizerActionCode, a1, a2 string) engine
 	default:
 		return engine.AuthorizerOK
 	}
+	if db == "temp" { // CREATE TABLE temp.x is told like this
+		return g.refuse(tempReason)
+	}
 	g.saw.writes, g.schema = true, true
 	return engine.AuthorizerOK
 }
+
+const tempReason = "TEMP objects live in one connection, and connections are shared; use an ordinary table"
 
 func (g *guard) refuse(why string) engine.AuthorizerReturnCode {
 	g.saw.refused = why
