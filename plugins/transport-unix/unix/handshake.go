@@ -181,11 +181,14 @@ func introduce(c *net.UnixConn, own sdk.Scope) (sdk.Peer, error) {
 	if err != nil {
 		return sdk.Peer{}, err
 	}
-	if _, err := c.Write(appendHello(nil, appendScope(nil, own))); err != nil {
-		return sdk.Peer{}, err
-	}
+	// A server that refuses us unheard has closed already, but its reason is there to
+	// be read.
+	_, unsent := c.Write(appendHello(nil, appendScope(nil, own)))
 	payload, err := readHello(c)
 	if err != nil {
+		if unsent != nil && sdk.CodeOf(err) == 0 && !errors.Is(err, errForeign) {
+			err = unsent
+		}
 		return sdk.Peer{UID: uid, PID: pid}, err
 	}
 	if len(payload) < 4 {
