@@ -195,7 +195,9 @@ func (l *fakeLink) lose(f func(op string) loss) *fakeLink {
 
 func (l *fakeLink) breakNow() {
 	l.once.Do(func() {
-		close(l.gone)
+		l.mu.Lock()
+		close(l.gone) // under mu: no call starts afterwards
+		l.mu.Unlock()
 		l.cancel()
 		l.writer.Ended(l.peer)
 	})
@@ -233,6 +235,13 @@ func (l *fakeLink) Call(ctx context.Context, m sdk.Message) ([]byte, error) {
 	}
 	done := make(chan outcome, 1)
 	m.Body = append([]byte(nil), m.Body...)
+	l.mu.Lock()
+	select {
+	case <-l.gone:
+		l.mu.Unlock()
+		return nil, fmt.Errorf("%w: the link is gone", sdk.ErrUnavailable)
+	default:
+	}
 	l.calls.Go(func() {
 		hctx, cancel := context.WithCancel(l.ctx)
 		defer cancel()
@@ -243,6 +252,7 @@ func (l *fakeLink) Call(ctx context.Context, m sdk.Message) ([]byte, error) {
 		}
 		done <- outcome{b, err}
 	})
+	l.mu.Unlock()
 	select {
 	case o := <-done:
 		if what == loseReply {
