@@ -96,7 +96,7 @@ func inspect(ctx context.Context, parts *parts, st Status) (Status, error) {
 	if err != nil {
 		return st, parts.at(sdk.StageLock, "inspect", err)
 	}
-	r := h.Record
+	r := h.Announced
 	st.Epoch, st.Workspace, st.Lineage = r.Epoch, r.Workspace, r.Lineage
 	if r.Left || len(r.Endpoints) == 0 {
 		return st, nil

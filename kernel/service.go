@@ -127,7 +127,7 @@ const (
 // already seen, is none.
 func (i *Instance) findPrimary(ctx context.Context, seen sdk.Record) (sdk.Record, bool) {
 	h, err := i.parts.lock.Inspect(ctx)
-	r := h.Record
+	r := h.Announced
 	ok := err == nil && len(r.Endpoints) > 0 && !r.Left && r.Epoch >= seen.Epoch && r.Incarnation != i.self.Incarnation
 	return r, ok
 }
@@ -164,7 +164,7 @@ func (i *Instance) superseded(ctx context.Context, r sdk.Record, every time.Dura
 			return false
 		case <-time.After(every):
 		}
-		if h, err := i.parts.lock.Inspect(ctx); err == nil && h.Record.Epoch > r.Epoch {
+		if h, err := i.parts.lock.Inspect(ctx); err == nil && h.Announced.Epoch > r.Epoch {
 			return true
 		}
 	}
@@ -224,7 +224,7 @@ func (i *Instance) watchLink(ctx context.Context, link sdk.Link, r sdk.Record) {
 			continue
 		case <-time.After(every):
 		}
-		if h, err := i.parts.lock.Inspect(ctx); err == nil && h.Record.Epoch > r.Epoch {
+		if h, err := i.parts.lock.Inspect(ctx); err == nil && h.Announced.Epoch > r.Epoch {
 			return
 		}
 	}

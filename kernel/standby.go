@@ -155,6 +155,9 @@ func (s *standby) read(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	if h.Record.Incarnation == s.i.self.Incarnation {
+		h.Record = h.Announced // we hold the lock ourselves, next in line
+	}
 	if h.Record.Incarnation != s.record.Incarnation || h.Record.Epoch != s.record.Epoch || h.Record.Left != s.record.Left {
 		s.fresh()
 	}

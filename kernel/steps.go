@@ -154,6 +154,9 @@ func (i *Instance) win(ctx context.Context) (err error) {
 	if err := i.ownerGone(ctx, st); err != nil {
 		return err
 	}
+	if err := i.identify(ctx); err != nil {
+		return err
+	}
 	terms := i.pass.lease.Terms()
 	i.pass.resign = make(chan error, 1)
 	quit := quitter(i.pass.resign)
@@ -184,10 +187,23 @@ func (i *Instance) ownerGone(ctx context.Context, st sdk.StoreStatus) error {
 		return nil
 	}
 	h, err := i.parts.lock.Inspect(ctx)
-	if err == nil && h.Record.Left && h.Record.Incarnation == owner.Incarnation {
+	if err == nil && h.Announced.Left && h.Announced.Incarnation == owner.Incarnation {
 		return nil
 	}
 	return fmt.Errorf("%w: epoch %d belongs to %s (pid %d)", errOutrun, st.Epoch, owner.Instance, owner.PID)
+}
+
+// identify learns how the lock plugin tells this process from a later one with the
+// same pid, so that the owner row can.
+func (i *Instance) identify(ctx context.Context) error {
+	if i.self.StartTime != 0 || i.withoutLock() {
+		return nil
+	}
+	h, err := i.parts.lock.Inspect(ctx)
+	if err == nil && h.Record.Incarnation == i.self.Incarnation {
+		i.self.StartTime = h.Record.StartTime
+	}
+	return err
 }
 
 // migrate runs Config.Migrate if the store's version is not the declared one.

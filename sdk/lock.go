@@ -89,9 +89,10 @@ type Record struct {
 
 // Holding is what Inspect knows.
 type Holding struct {
-	Record Record // zero: none was ever announced
-	Held   bool   // somebody holds the lock at this moment
-	Beat   uint64 // counter that Renew raises; a change is a sign of life
+	Record    Record // whom to reckon with: the primary, or who took the lock since; zero: nobody ever
+	Announced Record // the last one announced, also if it left or died; zero: none ever
+	Held      bool   // somebody holds the lock at this moment
+	Beat      uint64 // counter that Renew raises; a change is a sign of life
 }
 
 // Liveness is an answer that may be unknown.

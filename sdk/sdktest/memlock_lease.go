@@ -132,7 +132,7 @@ func (k *memLocker) Inspect(ctx context.Context) (sdk.Holding, error) {
 	k.m.mu.Lock()
 	defer k.m.mu.Unlock()
 	p := k.place
-	return sdk.Holding{Record: p.viewLocked(), Held: p.holder != nil, Beat: p.beat}, nil
+	return sdk.Holding{Record: p.viewLocked(), Announced: p.record, Held: p.holder != nil, Beat: p.beat}, nil
 }
 
 // Alive reports what SetAlive said, else whether r is of this process.

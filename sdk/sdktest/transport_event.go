@@ -19,6 +19,7 @@ var transportEvents = []transportTest{
 	{"closing a subscription ends next", eventClose},
 	{"next returns when its context ends and works again", eventNextContext},
 	{"a stopped subscriber slows nobody and losses are counted", eventStopped},
+	{"what was published before close arrives", eventBeforeClose},
 	{"the end of the link ends next", eventLinkGone},
 }
 
@@ -227,6 +228,24 @@ func (r *transportRig) accountFor(late sdk.Subscription, publish func(), flood u
 		have, lost = got, lost+e.Lost
 	}
 	r.Logf("the late subscriber read %d of %d events and was told of %d lost", last()-lost, last(), lost)
+}
+
+func eventBeforeClose(r *transportRig) {
+	const n = 1000
+	s := r.serve(transportHandler{})
+	sub := r.subscribe(r.dial(s), "")
+	for i := range n {
+		r.publish(s, sdk.Event{Topic: "t", Epoch: uint64(i)})
+	}
+	r.close("server", s)
+	for want := uint64(0); want < n; want++ {
+		e := r.next(sub)
+		if want += e.Lost; e.Epoch != want {
+			r.Fatalf("got event %d with Lost %d, want %d", e.Epoch, e.Lost, want)
+		}
+	}
+	_, err := sub.Next(r.ctx)
+	r.is("Next after the last", err, sdk.ErrUnavailable)
 }
 
 func eventLinkGone(r *transportRig) {

@@ -75,7 +75,8 @@ func DecodeTerms(b []byte) (sdk.Terms, error) {
 func AppendHolding(b []byte, h sdk.Holding) []byte {
 	b = appendSub(b, 1, h.Record, AppendRecord)
 	b = appendBool(b, 2, h.Held)
-	return appendUint(b, 3, h.Beat)
+	b = appendUint(b, 3, h.Beat)
+	return appendSub(b, 4, h.Announced, AppendRecord)
 }
 
 // DecodeHolding reads what AppendHolding wrote.
@@ -90,6 +91,8 @@ func DecodeHolding(b []byte) (sdk.Holding, error) {
 			v.Held = r.bool()
 		case 3:
 			v.Beat = r.uint()
+		case 4:
+			sub(&r, &v.Announced, DecodeRecord)
 		}
 	}
 	return finish(&r, v)

@@ -119,9 +119,10 @@ func (k *locker) Inspect(ctx context.Context) (sdk.Holding, error) {
 		return sdk.Holding{}, err
 	}
 	return sdk.Holding{
-		Record: p.holder(),
-		Held:   flockListed(k.path) || p.lockedBy() && k.alive(p.lock.Record) == sdk.Alive,
-		Beat:   readBeat(k.beat),
+		Record:    p.holder(),
+		Announced: p.record.Record,
+		Held:      flockListed(k.path) || p.lockedBy() && k.alive(p.lock.Record) == sdk.Alive,
+		Beat:      readBeat(k.beat),
 	}, nil
 }
 
