@@ -113,14 +113,16 @@ func (f *fanout) run() {
 		case <-f.ctx.Done():
 			return
 		}
-		for f.send() {
+		for f.send(f.ctx) {
 		}
 	}
 }
 
 // send puts some queued events into the outbox; false if there are none.
-func (f *fanout) send() bool {
-	if f.pipe.out.begin(f.ctx, eventBacklog) != nil {
+// Two may send at once: popping and appending is one step under the outbox's mu,
+// which keeps the order.
+func (f *fanout) send(ctx context.Context) bool {
+	if f.pipe.out.begin(ctx, eventBacklog) != nil {
 		return false
 	}
 	before := len(f.pipe.out.pending)
@@ -155,6 +157,12 @@ func (f *fanout) pop() (uint64, queued, bool) {
 		return t.id, q, true
 	}
 	return 0, queued{}, false
+}
+
+// flush sends what is queued, until ctx ends.
+func (f *fanout) flush(ctx context.Context) {
+	for f.send(ctx) {
+	}
 }
 
 // stop ends the goroutine and drops what is queued.

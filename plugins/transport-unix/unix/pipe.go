@@ -58,10 +58,16 @@ func (p *pipe) cut(why error) {
 	})
 }
 
-// post sends a small frame without waiting for room.
+// post sends a small frame without waiting for room. A peer that makes us post
+// more and more and reads nothing is cut.
 func (p *pipe) post(kind byte, id uint64, payload []byte) {
 	if p.out.begin(nil, 0) != nil {
 		return // the pipe has ended, and its reader tells
+	}
+	if p.out.backlogLocked() > 2*p.out.limit+sdk.MaxMessageBytes {
+		p.out.mu.Unlock()
+		p.cut(fmt.Errorf("%w: the peer reads nothing", sdk.ErrUnavailable))
+		return
 	}
 	p.out.pending = appendFrame(p.out.pending, kind, id, payload)
 	p.out.commit(false)

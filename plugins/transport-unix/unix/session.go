@@ -277,9 +277,10 @@ func (s *session) leave(ctx context.Context) {
 			complete[0] = 0
 		}
 	}
+	brief, cancel := context.WithTimeout(context.Background(), s.srv.r.limits.goodbye)
+	s.fan.flush(brief)
 	s.fan.stop()
 	s.post(kindGoodbye, 0, complete)
-	brief, cancel := context.WithTimeout(context.Background(), s.srv.r.limits.goodbye)
 	_ = s.out.drain(brief) // best effort: the end of the connection tells the rest
 	cancel()
 	s.cut(errClosing)
