@@ -131,7 +131,7 @@ func (wr *write) run(ctx context.Context) (sdk.Result, error) {
 			return res, err
 		case maybe:
 			wr.maybe, wr.lineage = true, t.Lineage
-			if t.Local != nil || errors.Is(err, sdk.ErrInternal) {
+			if wr.element == nil || errors.Is(err, sdk.ErrInternal) { // without an id no one can be asked
 				return sdk.Result{}, wr.give(err)
 			}
 		}

@@ -289,3 +289,44 @@ func TestLocalPrimaryStepsDownDuringLoad(t *testing.T) {
 	all.Wait()
 	w.counter(320)
 }
+
+func TestFailedCommitIsUnknownLocallyAndAskedRemotely(t *testing.T) {
+	sdktest.NoLeaks(t)
+	w := newWorld(t)
+	c := w.client()
+	broken := &sdk.OutcomeUnknownError{Cause: &sdk.SQLError{Extended: 1034, Text: "disk I/O error"}}
+	w.gate.fail = broken
+	_, err := incr(t.Context(), c)
+	is(t, err, sdk.ErrOutcomeUnknown)
+	var e *sdk.SQLError
+	if !errors.As(err, &e) {
+		t.Errorf("%v hides the cause", err)
+	}
+	is(t, <-w.fatal, sdk.ErrOutcomeUnknown)
+	w.promote(WriterOptions{})
+	w.gate.fail = broken
+	old := w.link()
+	go func() {
+		<-w.fatal
+		w.promote(WriterOptions{})
+		w.link()
+		old.breakNow()
+	}()
+	if n, err := incr(t.Context(), c); err != nil || n != 2 {
+		t.Errorf("got %d, %v; the next primary knows", n, err)
+	}
+	w.counter(2)
+}
+
+func TestFullDiskFailsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.gate.fail = fmt.Errorf("%w: %w", sdk.ErrUnavailable, &sdk.SQLError{Extended: 13, Text: "database or disk is full"})
+	for range 2 {
+		_, err := incr(t.Context(), w.client())
+		var e *sdk.SQLError
+		if !errors.As(err, &e) || e.Code() != 13 {
+			t.Errorf("got %v", err)
+		}
+		w.link()
+	}
+}

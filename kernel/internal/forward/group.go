@@ -152,6 +152,7 @@ func (w *Writer) lookUp(it *item) answer {
 		return answer{}
 	}
 	res, err := w.db.Outcome(w.ctx, w.epoch, id)
+	var sql *sdk.SQLError
 	switch {
 	case err == nil:
 		return answer{result: res, applied: true}
@@ -159,6 +160,7 @@ func (w *Writer) lookUp(it *item) answer {
 		return answer{applied: true, err: err}
 	case w.ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return answer{err: w.stepped()}
+	case errors.As(err, &sql): // it could not look
 	case errors.Is(err, sdk.ErrUnavailable):
 		w.verdicts.add(id, notApplied(id))
 		return answer{}

@@ -52,6 +52,7 @@ type gateDB struct {
 	sdk.DB
 	mu     sync.Mutex
 	before func(requests []sdk.Request)
+	fail   error  // of Apply, although it committed
 	after  func() // once the commit is done, before the answer
 }
 
@@ -69,13 +70,17 @@ func (g *gateDB) afterwards(f func()) {
 
 func (g *gateDB) Apply(ctx context.Context, epoch uint64, r []sdk.Request) ([]sdk.Result, error) {
 	g.mu.Lock()
-	before, after := g.before, g.after
+	before, after, fail := g.before, g.after, g.fail
 	g.mu.Unlock()
 	if before != nil {
 		before(r)
 	}
 	if after != nil {
 		defer after()
+	}
+	if fail != nil {
+		g.DB.Apply(ctx, epoch, r)
+		return nil, fail
 	}
 	return g.DB.Apply(ctx, epoch, r)
 }
