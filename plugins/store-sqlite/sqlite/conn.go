@@ -46,6 +46,7 @@ type conn struct {
 	internal map[string]rawStmt // statements of this package, by text
 	ended    bool               // the engine rolled the transaction back by itself, or we did
 	deferFK  bool               // the transaction has PRAGMA defer_foreign_keys on
+	spoilt   bool               // its state is not known: do not use it again
 	capture  capture
 }
 

@@ -193,18 +193,34 @@ func (d *db) Status(ctx context.Context) (sdk.StoreStatus, error) {
 	}, nil
 }
 
-// read runs f on a connection for reads and tries again while a lock is in its way.
+// read runs f in one read transaction, so that all it sees is of one moment, and
+// tries again while a lock is in its way.
 func (d *db) read(ctx context.Context, f func(*conn) error) error {
 	c, err := d.readers.get(ctx)
 	if err != nil {
 		return openError(d.path, err)
 	}
-	err = retry(ctx, func() error { return f(c) })
+	err = retry(ctx, func() error { return c.snapshot(func() error { return f(c) }) })
 	d.readers.put(c, isFatal(err))
 	if err != nil {
 		return openError(d.path, err)
 	}
 	return nil
+}
+
+// snapshot runs f in a read transaction.
+func (c *conn) snapshot(f func() error) error {
+	if err := c.exec("BEGIN"); err != nil {
+		return err
+	}
+	return errors.Join(f(), c.endRead())
+}
+
+// endRead ends a read transaction. If that fails, the pool closes the connection.
+func (c *conn) endRead() error {
+	err := c.exec("COMMIT")
+	c.spoilt = c.spoilt || err != nil
+	return err
 }
 
 func (d *db) warnings() []string {

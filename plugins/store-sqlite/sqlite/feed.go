@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -55,10 +54,6 @@ func (f *feed) Next(ctx context.Context) ([]sdk.Change, error) {
 	defer f.d.gate.leave()
 	var page []sdk.Change
 	err := f.d.read(ctx, func(c *conn) (err error) {
-		if err := c.exec("BEGIN"); err != nil { // the page and the meta data are of one moment
-			return err
-		}
-		defer func() { err = errors.Join(err, c.exec("COMMIT")) }()
 		page, err = c.page(f.at)
 		return err
 	})

@@ -59,7 +59,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 // put takes a connection back. bad: its state is not known, so close it.
 func (p *pool) put(c *conn, bad bool) {
 	p.mu.Lock()
-	keep := !bad && !p.closed && len(p.idle) < keepReaders
+	keep := !bad && !c.spoilt && !p.closed && len(p.idle) < keepReaders
 	if keep {
 		p.idle = append(p.idle, c)
 	}

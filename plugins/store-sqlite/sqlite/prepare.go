@@ -43,14 +43,16 @@ func (d *db) Prepare(ctx context.Context, text string) (sdk.Prepared, error) {
 	if p, ok := d.texts.get(text); ok {
 		return p, nil
 	}
+	c, err := d.readers.get(ctx)
+	if err != nil {
+		return sdk.Prepared{}, openError(d.path, err)
+	}
 	var p sdk.Prepared
 	keep := false
-	err := d.read(ctx, func(c *conn) (err error) {
-		p, keep, err = c.classify(text)
-		return err
-	})
+	err = retry(ctx, func() (err error) { p, keep, err = c.classify(text); return err })
+	d.readers.put(c, isFatal(err))
 	if err != nil {
-		return sdk.Prepared{}, sqlError(err)
+		return sdk.Prepared{}, err
 	}
 	if keep {
 		d.texts.put(text, p)

@@ -72,6 +72,9 @@ func TestPrepareSaysWhatATextIs(t *testing.T) {
 	}
 	_, err := s.Prepare(bounded(t), "SELEC 1")
 	wantSQL(t, err, 1)
+	if sdk.CodeOf(err) != 0 {
+		t.Errorf("a text that does not compile gives %v", err)
+	}
 	_, err = s.Prepare(bounded(t), "DELETE FROM ramet_meta")
 	wantSQL(t, err, codeAuth)
 	if got := query(t, s, "PRAGMA foreign_keys"); got[0][0] != int64(1) {

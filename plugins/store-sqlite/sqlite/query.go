@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 
@@ -32,7 +33,12 @@ func (d *db) Query(ctx context.Context, q sdk.Query) (sdk.Rows, error) {
 		d.readers.put(c, false)
 		return r, nil
 	}
-	r.owner, r.back = d, func() { d.readers.put(c, endRead(c, q.Level) != nil) }
+	r.owner, r.back = d, func() {
+		if q.Level != sdk.ReadLocal {
+			_ = c.endRead() // the pool closes the connection then
+		}
+		d.readers.put(c, false)
+	}
 	d.opened(r)
 	return r, nil
 }
@@ -47,9 +53,7 @@ func (d *db) query(ctx context.Context, c *conn, q sdk.Query) (*rows, error) {
 	}
 	r, err := d.queryFenced(ctx, c, q)
 	if err != nil || r.raw == nil {
-		if endErr := endRead(c, q.Level); err == nil {
-			err = endErr
-		}
+		err = errors.Join(err, c.endRead())
 	}
 	return r, err
 }
@@ -63,14 +67,6 @@ func (d *db) queryFenced(ctx context.Context, c *conn, q sdk.Query) (*rows, erro
 		return nil, fmt.Errorf("%w: the store is at epoch %d, this read carries %d; ask the new primary", sdk.ErrFenced, stored, q.Epoch)
 	}
 	return c.query(ctx, q.Statement, permitRead)
-}
-
-// endRead ends the transaction of a linearizable read.
-func endRead(c *conn, level sdk.ReadLevel) error {
-	if level == sdk.ReadLocal {
-		return nil
-	}
-	return c.exec("COMMIT")
 }
 
 // permitRead refuses what a connection for reads must not run.

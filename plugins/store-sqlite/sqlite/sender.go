@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 
 	"github.com/ramet-io/ramet/sdk"
@@ -149,10 +148,6 @@ func (d *db) Outcome(ctx context.Context, epoch uint64, id sdk.WriteID) (sdk.Res
 	defer d.gate.leave()
 	var res sdk.Result
 	err := d.read(ctx, func(c *conn) (err error) {
-		if err := c.exec("BEGIN"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, c.exec("COMMIT")) }()
 		if err := c.checkEpoch(epoch); err != nil {
 			return err
 		}
