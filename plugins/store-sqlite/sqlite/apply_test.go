@@ -239,6 +239,9 @@ func TestPlainProgramHoldsTheWriteLock(t *testing.T) {
 	if _, err := plain.Exec("BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
+	if next := open(t, d.path, sdk.Primary); count(t, next, "t") != 0 { // a candidate opens meanwhile
+		t.Error("rows from nowhere")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
 	_, err = d.Apply(ctx, epoch, []sdk.Request{request("INSERT INTO t VALUES (1)")})
