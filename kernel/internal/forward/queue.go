@@ -8,9 +8,12 @@ import (
 	"github.com/ramet-io/ramet/sdk"
 )
 
-// maxQueue bounds what waits, so that a stalled disk costs a bounded amount of
-// memory: more is refused as not executed.
-const maxQueue = 8192
+// maxQueue and maxQueueBytes bound what waits, so that a stalled disk costs a
+// bounded amount of memory: more is refused as not executed.
+const (
+	maxQueue      = 8192
+	maxQueueBytes = 256 << 20
+)
 
 type kind uint8
 
@@ -28,7 +31,8 @@ type item struct {
 	opts sdk.TxOptions
 	done chan answer // one slot: the writer never waits for a caller
 
-	withdrawn bool // guarded by queue.mu, as is taken
+	size      int // of req, about, in bytes; guarded by queue.mu, as are the next two
+	withdrawn bool
 	taken     bool
 }
 
@@ -48,6 +52,7 @@ func newItem(ctx context.Context, k kind) *item {
 type queue struct {
 	mu     sync.Mutex
 	items  []*item
+	bytes  int           // of items
 	busy   bool          // somebody is inside the store
 	closed error         // why nothing is taken any more; nil: open
 	wake   chan struct{} // one slot; for the writer's goroutine
@@ -61,10 +66,12 @@ func (q *queue) push(it *item) error {
 	if q.closed != nil {
 		return q.closed
 	}
-	if len(q.items) >= maxQueue {
-		return fmt.Errorf("%w: %d writes wait for the primary's disk already; write less or try later",
-			sdk.ErrUnavailable, maxQueue)
+	it.size = size(it.req)
+	if len(q.items) >= maxQueue || len(q.items) > 0 && q.bytes+it.size > maxQueueBytes {
+		return fmt.Errorf("%w: %d writes of %d bytes wait for the primary's disk already; write less or try later",
+			sdk.ErrUnavailable, len(q.items), q.bytes)
 	}
+	q.bytes += it.size
 	q.items = append(q.items, it)
 	if len(q.items) == 1 && !q.busy {
 		q.wakeLocked()
@@ -141,6 +148,9 @@ func (q *queue) take(max int) []*item {
 
 // dropLocked removes the first n items; q.mu is held.
 func (q *queue) dropLocked(n int) {
+	for _, it := range q.items[:n] {
+		q.bytes -= it.size
+	}
 	if n == len(q.items) {
 		clear(q.items)
 		q.items = q.items[:0]
@@ -159,7 +169,9 @@ func (q *queue) withdraw(it *item) bool {
 		return false
 	}
 	it.withdrawn = true
-	it.req = sdk.Request{} // free the statements now; the item goes when its turn comes
+	it.req = sdk.Request{ID: it.req.ID} // free the statements now; the item goes when its turn comes
+	q.bytes -= it.size
+	it.size = 0
 	return true
 }
 
@@ -175,6 +187,24 @@ func (q *queue) close(reason error) {
 		it.taken = true
 		it.done <- answer{err: reason}
 	}
-	q.items = nil
+	q.items, q.bytes = nil, 0
 	q.wakeLocked()
+}
+
+// size returns about how many bytes of memory r holds.
+func size(r sdk.Request) int {
+	n := 0
+	for _, s := range r.Statements {
+		n += len(s.SQL)
+		for _, a := range s.Args {
+			switch v := a.Value.(type) {
+			case string:
+				n += len(v)
+			case []byte:
+				n += len(v)
+			}
+			n += 32
+		}
+	}
+	return n
 }

@@ -254,6 +254,25 @@ func TestFullQueueRefusesAsNotExecuted(t *testing.T) {
 		}
 	}
 	is(t, q.push(newItem(t.Context(), kindApply)), sdk.ErrUnavailable)
+
+	q = newQueue()
+	big := func() *item {
+		it := newItem(t.Context(), kindApply)
+		it.req.Statements = []sdk.Statement{stmt("x", make([]byte, 150<<20))}
+		return it
+	}
+	kept, refused := big(), big()
+	if err := q.push(kept); err != nil {
+		t.Fatal(err)
+	}
+	is(t, q.push(refused), sdk.ErrUnavailable)
+	q.withdraw(kept)
+	if err := q.push(refused); err != nil {
+		t.Error(err)
+	}
+	if q.take(10); q.bytes != 0 {
+		t.Errorf("%d bytes wait in an empty queue", q.bytes)
+	}
 }
 
 func TestCommittedIsToldInOrder(t *testing.T) {
