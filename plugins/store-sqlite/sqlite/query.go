@@ -150,11 +150,11 @@ const blockBytes = 64 << 10
 // values are the block's.
 func readBlock(dr driver.Rows, columns int) (sdk.Block, error) {
 	var b sdk.Block
-	slab := make([]driver.Value, columns)
-	for size, grow := 0, 1; size < blockBytes; {
+	var slab []driver.Value // room for the next rows, so that not each is an allocation
+	for size, grow := 0, 2; size < blockBytes; {
 		if len(slab) < columns {
-			grow = min(4*grow, 256)
 			slab = make([]driver.Value, columns*grow)
+			grow = min(4*grow, 256)
 		}
 		row := slab[:columns:columns]
 		slab = slab[columns:]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -261,80 +260,6 @@ func (t *tx) permitQuery(u usage) error {
 		return errWrites
 	}
 	return nil
-}
-
-// Commit implements sdk.Tx.
-func (t *tx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.usable(ctx); err != nil {
-		return sdk.Result{}, err
-	}
-	t.closeRows()
-	if t.readOnly {
-		err := t.c.exec("COMMIT")
-		t.end(err != nil)
-		return sdk.Result{}, sqlError(err)
-	}
-	return t.commit(r)
-}
-
-// commit records the write and the changes just before COMMIT.
-func (t *tx) commit(r sdk.Request) (sdk.Result, error) {
-	d := t.d
-	g := group{d: d, epoch: t.epoch, now: time.Now().Unix(), alone: true, newest: d.newest}
-	t.c.capture.on = false
-	res, err := t.record(&g, r)
-	s := d.state
-	if err == nil {
-		s.newest = g.newest
-		s, err = t.c.trim(s, uint64(d.options.ChangeRetention))
-	}
-	if err != nil {
-		t.c.rollback()
-		t.end(false)
-		if isFatal(err) {
-			return sdk.Result{}, fmt.Errorf("%w: %v", sdk.ErrTxLost, err)
-		}
-		return sdk.Result{}, sqlError(err)
-	}
-	switch err := t.c.exec("COMMIT"); {
-	case err == nil:
-		d.state = s
-		g.keepSenders()
-		t.end(false)
-		return res, nil
-	case codeOf(err)&0xff == codeConstraint:
-		t.c.rollback()
-		t.end(false)
-		return sdk.Result{}, sqlError(err)
-	default:
-		err = d.unknown(r.ID, err)
-		t.end(false)
-		return sdk.Result{}, err
-	}
-}
-
-// record writes the changes, the write id's row and the floor.
-func (t *tx) record(g *group, r sdk.Request) (sdk.Result, error) {
-	if r.Lineage != "" && r.Lineage != t.d.lineage {
-		return sdk.Result{}, fmt.Errorf("%w: it was meant for lineage %s, the store is now %s", sdk.ErrTxLost, r.Lineage, t.d.lineage)
-	}
-	if err := t.c.checkDeferred(); err != nil {
-		return sdk.Result{}, err
-	}
-	if r.ID != (sdk.WriteID{}) {
-		if old, done, err := g.replayed(r); err != nil {
-			return sdk.Result{}, err
-		} else if done {
-			return sdk.Result{}, errors.Join(fmt.Errorf("%w: write %s/%d was used before", sdk.ErrInvalid, r.ID.Incarnation, r.ID.Sequence), old.Err)
-		}
-	}
-	res, err := t.d.finish(t.c, r, outcome{lastID: t.last}, g)
-	if err == nil {
-		err = g.storeFloors()
-	}
-	return res, err
 }
 
 // Rollback implements sdk.Tx.
