@@ -112,8 +112,21 @@ func BenchmarkPointRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer bare.Close()
-	for name, db := range map[string]*sql.DB{"bare": bare, "routed": routed} {
+	for _, side := range []struct {
+		name string
+		db   *sql.DB
+	}{{"bare", bare}, {"routed", routed}} {
+		name, db := side.name, side.db
 		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var v string
+			for i := 0; b.Loop(); i++ {
+				if err := db.QueryRow("SELECT v FROM t WHERE id = ?", 1+i%1000).Scan(&v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"-ctx", func(b *testing.B) {
 			b.ReportAllocs()
 			var v string
 			for i := 0; b.Loop(); i++ {
