@@ -304,3 +304,33 @@ func TestCancelledStatementEndsARemoteTransactionClearly(t *testing.T) {
 	}
 	w.counter(1)
 }
+
+// lateCtx ends when gone says so, which nobody waiting on Done notices.
+type lateCtx struct {
+	context.Context
+	gone func() bool
+}
+
+func (c lateCtx) Err() error {
+	if c.gone() {
+		return context.Canceled
+	}
+	return c.Context.Err()
+}
+
+func TestSessionThatEndsWhileItsTransactionBeginsLeavesNone(t *testing.T) {
+	w := newWorld(t)
+	wr := w.target.Local
+	k := txKey{"s", 1}
+	ctx := lateCtx{t.Context(), func() bool { return wr.served.get(k) != nil }}
+	_, _, err := wr.Handle(ctx, sdk.Peer{Session: k.session}, sdk.Message{Op: opBegin, Body: txCall{tx: k.number}.append(nil)})
+	is(t, err, sdk.ErrUnavailable)
+	if wr.served.get(k) != nil {
+		t.Error("the transaction is still served")
+	}
+	wait, cancel := context.WithTimeout(t.Context(), DefaultTxIdle/2)
+	defer cancel()
+	if err := <-apply(wait, wr, sdk.Request{}); err != nil {
+		t.Errorf("the writer is still held: %v", err)
+	}
+}

@@ -148,12 +148,15 @@ func TestForeignWriterHoldsTheDatabase(t *testing.T) {
 	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
+	var attempts atomic.Int64
+	w.gate.hook(func([]sdk.Request) { attempts.Add(1) })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	patient, short := apply(t.Context(), w.target.Local, sdk.Request{}), apply(ctx, w.target.Local, sdk.Request{})
 	err = <-short
 	is(t, err, sdk.ErrUnavailable)
 	isNot(t, err, sdk.ErrOutcomeUnknown)
+	until(t, func() bool { return attempts.Load() >= 3 }) // the patient one has been tried again
 	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
