@@ -45,7 +45,8 @@
 // last_insert_rowid() or changes(). Other uses of them, and total_changes(), work
 // inside a transaction and inside a writing script. Outside they are refused
 // with [sdk.ErrUnsupported], because they would silently be another session's.
-// LastInsertId after an insert that wrote no new rowid (an upsert that updated, a
+// LastInsertId after a script whose last statement is no insert, and after an
+// insert that wrote no new rowid (an upsert that updated, a
 // WITHOUT ROWID table) is unspecified.
 //
 // # Errors
