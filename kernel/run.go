@@ -101,6 +101,7 @@ func (i *Instance) recover(err error) {
 		}
 		i.degrade("pipeline", err)
 		if errors.Is(err, sdk.ErrUnclean) {
+			i.setUnfit(err)
 			i.log.Error("stopped for good: exit the process", "err", err)
 			return
 		}

@@ -187,6 +187,7 @@ func (i *Instance) greet(ctx context.Context, link sdk.Link, epoch uint64) error
 func (i *Instance) follow(ctx context.Context, r sdk.Record, link sdk.Link) {
 	gen := i.route.set(forward.Target{Epoch: r.Epoch, Lineage: r.Lineage, Link: link})
 	i.roles.set(RoleChange{Role: sdk.Secondary, Primary: r, Reason: "linked to " + r.Instance})
+	i.restore("takeover")
 	i.setLinked(link, r)
 	life, cancel := context.WithCancel(ctx)
 	watch := start(func(quit context.Context) {

@@ -161,10 +161,7 @@ func (i *Instance) win(ctx context.Context) (err error) {
 	i.pass.resign = make(chan error, 1)
 	quit := quitter(i.pass.resign)
 	i.pass.renewal = start(newRenewal(i, quit).run)
-	i.pass.grant, err = db.Advance(ctx, sdk.Fence{
-		Observed: st.Epoch, AtLeast: terms.AtLeast, RecordEpoch: terms.Epoch, RecordLineage: terms.Lineage,
-		Owner: i.self, SchemaVersion: i.cfg.SchemaVersion,
-	})
+	i.pass.grant, err = i.advance(ctx, terms, st)
 	if err != nil {
 		return err
 	}
@@ -192,6 +189,33 @@ func (i *Instance) ownerGone(ctx context.Context, st sdk.StoreStatus) error {
 	}
 	return fmt.Errorf("%w: epoch %d belongs to %s (pid %d)", errOutrun, st.Epoch, owner.Instance, owner.PID)
 }
+
+// advance tries for the next epoch. A takeover does not wait long for the writer: a
+// stopped primary may hold it in an open transaction, and must not be displaced
+// after it woke and went on.
+func (i *Instance) advance(ctx context.Context, terms sdk.Terms, st sdk.StoreStatus) (sdk.Grant, error) {
+	f := sdk.Fence{Observed: st.Epoch, AtLeast: terms.AtLeast, RecordEpoch: terms.Epoch, RecordLineage: terms.Lineage,
+		Owner: i.self, SchemaVersion: i.cfg.SchemaVersion}
+	f.Owner.SinceUnix = time.Now().Unix()
+	if !terms.Takeover {
+		return i.pass.db.Advance(ctx, f)
+	}
+	ctx, cancel := context.WithTimeout(ctx, takeoverPatience)
+	defer cancel()
+	g, err := i.pass.db.Advance(ctx, f)
+	if errors.Is(err, sdk.ErrUnavailable) {
+		err = fmt.Errorf("%w, %s (pid %d, since %v), and its open write transaction still holds the database; "+
+			"resume or end that process; reads go on: %v", errOutrun, st.Owner.Instance, st.Owner.PID,
+			time.Unix(st.Owner.SinceUnix, 0).UTC(), err)
+		i.degrade("takeover", err)
+	} else if err == nil {
+		i.restore("takeover")
+	}
+	return g, err
+}
+
+// takeoverPatience is how long a takeover waits for the store's writer.
+const takeoverPatience = 100 * time.Millisecond
 
 // identify learns how the lock plugin tells this process from a later one with the
 // same pid, so that the owner row can.
