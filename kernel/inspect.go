@@ -20,7 +20,7 @@ func (i *Instance) Status(ctx context.Context) (Status, error) {
 	st := Status{Dir: i.ws.Dir, Data: i.ws.DataPath, Self: i.self.Incarnation, Role: now.Role,
 		Epoch: now.Primary.Epoch, Primary: now.Primary.Instance, Endpoints: now.Primary.Endpoints,
 		Workspace: now.Primary.Workspace, Failover: i.watch.Enabled(), Verdict: i.watch.Verdict(),
-		Stages: i.parts.status(ctx), Transitions: i.events.list(), Degraded: i.faults(), Counters: i.counters.read(0)}
+		Stages: i.parts.status(ctx), Transitions: i.events.list(), Degraded: i.faults(), Counters: i.counters.read(i.client.Replayed())}
 	if now.Role == sdk.Primary {
 		st.Instances = i.memberList()
 		st.Verdict = "alive: this instance is primary"

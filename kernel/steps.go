@@ -196,6 +196,9 @@ func (i *Instance) ownerGone(ctx context.Context, st sdk.StoreStatus) error {
 func (i *Instance) advance(ctx context.Context, terms sdk.Terms, st sdk.StoreStatus) (sdk.Grant, error) {
 	f := sdk.Fence{Observed: st.Epoch, AtLeast: terms.AtLeast, RecordEpoch: terms.Epoch, RecordLineage: terms.Lineage,
 		Owner: i.self, SchemaVersion: i.cfg.SchemaVersion}
+	if terms.Epoch > st.Epoch { // the store was restored: no epoch is granted twice
+		f.AtLeast = max(f.AtLeast, terms.Epoch+1)
+	}
 	f.Owner.SinceUnix = time.Now().Unix()
 	if !terms.Takeover {
 		return i.pass.db.Advance(ctx, f)

@@ -40,6 +40,7 @@ type Client struct {
 	timeout time.Duration
 	ids     *ids
 	txs     atomic.Uint64 // numbers of transactions
+	replays atomic.Uint64 // writes answered from their recorded result
 
 	mu      sync.Mutex
 	closed  chan struct{}
@@ -79,6 +80,9 @@ func (c *Client) Write(ctx context.Context, s []sdk.Statement) (sdk.Result, erro
 	defer cancel()
 	wr := write{c: c, statements: s}
 	res, err := wr.run(ctx)
+	if res.Replayed {
+		c.replays.Add(1)
+	}
 	if wr.element != nil {
 		if errors.Is(err, sdk.ErrOutcomeUnknown) {
 			c.ids.keep(wr.element, wr.lineage, time.Now())
@@ -88,6 +92,10 @@ func (c *Client) Write(ctx context.Context, s []sdk.Statement) (sdk.Result, erro
 	}
 	return res, err
 }
+
+// Replayed returns how many writes were answered from their recorded result: an
+// earlier attempt had been applied, and its answer was lost.
+func (c *Client) Replayed() uint64 { return c.replays.Load() }
 
 // bound gives ctx the client's timeout if it has no deadline.
 func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
