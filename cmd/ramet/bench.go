@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ramet-io/ramet/cmd/ramet/internal/bench"
+)
+
+// figures is what a benchmark gives.
+type figures interface {
+	Print(io.Writer) error
+	Err() error // what was wrong with what was measured; nil: nothing
+}
+
+func newBench() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "measure failover, start and reads on this machine",
+		Args:  exactly(0, 0),
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newBenchFailover(), newBenchStart(), newBenchRead())
+	return c
+}
+
+func newBenchFailover() *cobra.Command {
+	var kills, instances int
+	var seed int64
+	c := benchCommand("failover", "the write gap after SIGKILL, as a multiple of F",
+		func(c *cobra.Command, dir string, verbose bool) (figures, error) {
+			if kills < 1 {
+				return nil, usage(c, fmt.Errorf("--kills is %d; use 1 or more", kills))
+			}
+			if !c.Flags().Changed("seed") {
+				seed = rand.Int63()
+			}
+			progress := io.Discard
+			if verbose {
+				progress = c.ErrOrStderr()
+			}
+			return bench.RunFailover(c.Context(), dir, instances, kills, seed, progress)
+		})
+	c.Flags().IntVar(&kills, "kills", 200, "how often the primary is killed")
+	c.Flags().IntVar(&instances, "instances", 3, "processes")
+	c.Flags().Int64Var(&seed, "seed", 0, "of all random choices (default: random)")
+	return c
+}
+
+func newBenchStart() *cobra.Command {
+	var runs int
+	c := benchCommand("start", "Bootstrap of a workspace that was used before",
+		func(c *cobra.Command, dir string, _ bool) (figures, error) {
+			if runs < 1 {
+				return nil, usage(c, fmt.Errorf("--runs is %d; use 1 or more", runs))
+			}
+			return bench.RunStart(c.Context(), dir, runs)
+		})
+	c.Flags().IntVar(&runs, "runs", 50, "starts on each role")
+	return c
+}
+
+func newBenchRead() *cobra.Command {
+	var reads int
+	c := benchCommand("read", "point reads on each role against the bare driver",
+		func(c *cobra.Command, dir string, _ bool) (figures, error) {
+			if reads < 1 {
+				return nil, usage(c, fmt.Errorf("--reads is %d; use 1 or more", reads))
+			}
+			return bench.RunRead(c.Context(), dir, reads, rand.Int63())
+		})
+	c.Flags().IntVar(&reads, "reads", 20_000, "reads of each kind")
+	return c
+}
+
+// benchCommand is what the benchmarks have in common. They use temporary
+// workspaces of their own, below --workdir if it is given.
+func benchCommand(use, short string, run func(c *cobra.Command, dir string, verbose bool) (figures, error)) *cobra.Command {
+	var asJSON, verbose bool
+	var dir string
+	c := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  exactly(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			f, err := run(c, dir, verbose)
+			if err != nil {
+				return err
+			}
+			print := f.Print
+			if asJSON {
+				print = func(w io.Writer) error { return json.NewEncoder(w).Encode(f) }
+			}
+			if err := print(c.OutOrStdout()); err != nil {
+				return err
+			}
+			return f.Err()
+		},
+	}
+	c.Flags().StringVar(&dir, "workdir", "", "where to make the temporary workspace (default: the system's place)")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	c.Flags().BoolVar(&verbose, "verbose", false, "print to stderr what happens")
+	return c
+}
+
+// newFlockNode is what bench failover runs this program as to measure F.
+func newFlockNode() *cobra.Command {
+	return &cobra.Command{
+		Use:    "flock-node",
+		Hidden: true,
+		Args:   exactly(2, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return bench.FlockNode(args[0], args[1], c.OutOrStdout())
+		},
+	}
+}

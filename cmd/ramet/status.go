@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ramet-io/ramet/kernel"
+)
+
+func newStatus() *cobra.Command {
+	var w workspace
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "show who serves the workspace",
+		Long: `Status shows the workspace as an onlooker sees it. It joins nothing, changes nothing
+and works with no instance running.`,
+		Args: exactly(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := w.config(c)
+			if err != nil {
+				return err
+			}
+			ctx, cancel, err := w.limit(c.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			status, err := kernel.Inspect(ctx, cfg)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(status)
+			}
+			return printStatus(c.OutOrStdout(), status)
+		},
+	}
+	w.place(c)
+	w.bound(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return c
+}
+
+func printStatus(out io.Writer, s kernel.Status) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+	line("directory", s.Dir)
+	line("data", s.Data)
+	line("workspace", or(s.Workspace, "never used"))
+	line("primary", or(s.Primary, "nobody"))
+	line("epoch", s.Epoch)
+	for _, e := range s.Endpoints {
+		line("endpoint", e)
+	}
+	line("schema", s.Schema)
+	if s.Engine != "" {
+		line("engine", s.Engine)
+	}
+	if s.Newest != "" {
+		line("newest change", s.Newest)
+	}
+	for _, d := range s.Degraded {
+		line("degraded", d)
+	}
+	for _, w := range s.Warnings {
+		line("warning", w)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printInstances(out, s.Instances)
+}
+
+func printInstances(out io.Writer, instances []kernel.InstanceStatus) error {
+	if len(instances) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nROLE\tID\tPID\tPROGRAM\tVERSION\tFAILOVER\tSINCE")
+	for _, i := range instances {
+		failover := "off"
+		if i.Failover {
+			failover = "auto"
+		}
+		since := "-"
+		if !i.Since.IsZero() {
+			since = i.Since.Local().Format(time.DateTime)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", i.Role, i.ID, i.PID, i.Program, or(i.Version, "-"), failover, since)
+	}
+	return t.Flush()
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

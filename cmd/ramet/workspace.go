@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/ramet-io/ramet/kernel"
+	"github.com/ramet-io/ramet/plugins/bundled"
+	"github.com/ramet-io/ramet/sdk"
+)
+
+// workspace holds the flags that say where to join and as whom.
+type workspace struct {
+	dir     string
+	data    string
+	id      string
+	log     string
+	timeout time.Duration
+}
+
+// place adds the flags that every command takes.
+func (w *workspace) place(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&w.dir, "workdir", "", "the workspace's directory (default: the current one)")
+	f.StringVar(&w.data, "data", "", "the SQLite file, existing or new (default: <workdir>/.ramet/ramet.db)")
+	f.StringVar(&w.log, "log", "off", "log to stderr: off, error, warn, info, debug or trace")
+}
+
+// join adds the flags of commands that become an instance.
+func (w *workspace) identity(c *cobra.Command) {
+	c.Flags().StringVar(&w.id, "id", "", "the instance's label (default: program and pid)")
+}
+
+// bound adds the limit for commands that end by themselves.
+func (w *workspace) bound(c *cobra.Command) {
+	c.Flags().DurationVar(&w.timeout, "timeout", 30*time.Second, "give up after this long")
+}
+
+// limit returns a context that ends after --timeout.
+func (w *workspace) limit(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if w.timeout <= 0 {
+		return nil, nil, fmt.Errorf("%w: --timeout is %v; use more than 0", sdk.ErrInvalid, w.timeout)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout,
+		fmt.Errorf("%w: not done within --timeout %v", context.DeadlineExceeded, w.timeout))
+	return ctx, cancel, nil
+}
+
+// config returns what the flags mean to the kernel.
+func (w *workspace) config(c *cobra.Command) (kernel.Config, error) {
+	level := hclog.LevelFromString(w.log)
+	if level == hclog.NoLevel {
+		return kernel.Config{}, usage(c, fmt.Errorf("--log is %q", w.log))
+	}
+	cfg := kernel.Config{
+		Workdir:    w.dir,
+		DataPath:   w.data,
+		InstanceID: w.id,
+		Version:    version(),
+		Plugins:    bundled.All(),
+	}
+	if level != hclog.Off {
+		cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: "ramet", Level: level, Output: c.ErrOrStderr()})
+	}
+	return cfg, nil
+}
+
+// visit joins without standing for promotion, runs do and leaves. If nobody
+// serves the workspace the visitor is its primary meanwhile.
+func (w *workspace) visit(ctx context.Context, c *cobra.Command, do func(*kernel.Instance) error) error {
+	cfg, err := w.config(c)
+	if err != nil {
+		return err
+	}
+	inst, err := kernel.Bootstrap(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(inst), inst.Close())
+}
