@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ramet-io/ramet/kernel"
-	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 	"github.com/ramet-io/ramet/sdk/sdktest"
 )
@@ -39,8 +38,6 @@ func boot(t *testing.T, dir string, change ...func(*kernel.Config)) *kernel.Inst
 type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(p []byte) (int, error) { w.t.Logf("%s", p); return len(p), nil }
-
-func plugins() []sdk.Plugin { return bundled.All() }
 
 func mustExec(t *testing.T, i *kernel.Instance, text string, args ...any) {
 	t.Helper()
