@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -45,16 +46,12 @@ func canonicalDir(path string) (string, error) {
 	if path == "" {
 		path = "."
 	}
-	abs, err := filepath.Abs(path)
+	dir, err := physical(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%w: workdir %s does not exist; create it first", sdk.ErrInvalid, path)
+	}
 	if err != nil {
 		return "", fmt.Errorf("%w: workdir %s: %w", sdk.ErrInvalid, path, err)
-	}
-	dir, err := filepath.EvalSymlinks(abs)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w: workdir %s does not exist; create it first", sdk.ErrInvalid, abs)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%w: workdir %s: %w", sdk.ErrInvalid, abs, err)
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -73,28 +70,53 @@ func canonicalDir(path string) (string, error) {
 // canonicalFile resolves links of a file that need not exist, in a directory that
 // must.
 func canonicalFile(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("%w: data file %s: %w", sdk.ErrInvalid, path, err)
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
+	real, err := physical(path)
+	if err == nil {
 		info, err := os.Stat(real)
 		if err != nil || info.IsDir() {
 			return "", fmt.Errorf("%w: data file %s is a directory or cannot be read", sdk.ErrInvalid, real)
 		}
 		return real, nil
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
-	if err != nil {
-		return "", fmt.Errorf("%w: directory of data file %s: %w", sdk.ErrInvalid, abs, err)
+	parent, name := filepath.Split(path)
+	if name == "" || name == ".." {
+		return "", fmt.Errorf("%w: data file %s: name a file", sdk.ErrInvalid, path)
 	}
-	return filepath.Join(dir, filepath.Base(abs)), nil
+	if parent == "" {
+		parent = "."
+	}
+	dir, err := physical(parent)
+	if err != nil {
+		return "", fmt.Errorf("%w: directory of data file %s: %w", sdk.ErrInvalid, path, err)
+	}
+	return filepath.Join(dir, name), nil
 }
 
-// claim creates the state directory and fills in its key.
+// physical returns the absolute path without symbolic links, as the system walks
+// it: links first and only then "..", where filepath.Abs would cut "link/.." as
+// text and lead elsewhere. (Windows itself cuts it as text.)
+func physical(path string) (string, error) {
+	if runtime.GOOS == "windows" {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return "", err
+		}
+		return filepath.EvalSymlinks(abs)
+	}
+	if !filepath.IsAbs(path) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return "", err
+		}
+		path = wd + string(filepath.Separator) + path
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// claimState creates the state directory and fills in its key.
 func claimState(ws *sdk.Workspace) error {
 	if err := os.Mkdir(ws.StateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("create state directory: %w", err)
+		return fmt.Errorf("%w: create state directory: %w; make the directory writable or set Config.DataPath", sdk.ErrInvalid, err)
 	}
 	return keyState(ws)
 }
