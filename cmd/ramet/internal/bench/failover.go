@@ -16,10 +16,12 @@ import (
 type Failover struct {
 	Kills     int           `json:"kills"`
 	Instances int           `json:"instances"`
-	GapMS     demo.Quantile `json:"gap_ms"`    // as demo.Result.Gaps
-	FloorMS   demo.Quantile `json:"f_ms"`      // SIGKILL to blocking flock returned
-	RatioP50  float64       `json:"ratio_p50"` // gap p50 / F p50
-	RatioP99  float64       `json:"ratio_p99"` // gap p99 / F p50
+	GapMS     demo.Quantile `json:"gap_ms"`      // as demo.Result.Gaps
+	DeathMS   demo.Quantile `json:"death_ms"`    // SIGKILL to the killed process being gone
+	TakeMS    demo.Quantile `json:"takeover_ms"` // SIGKILL to another node being primary: a part of the gap
+	FloorMS   demo.Quantile `json:"f_ms"`        // SIGKILL to blocking flock returned
+	RatioP50  float64       `json:"ratio_p50"`   // gap p50 / F p50
+	RatioP99  float64       `json:"ratio_p99"`   // gap p99 / F p50
 	Machine   Machine       `json:"machine"`
 	Run       demo.Result   `json:"run"` // what else happened
 }
@@ -35,7 +37,7 @@ func RunFailover(ctx context.Context, parent string, instances, kills int, seed 
 	var floors []time.Duration
 	run, err := demo.Run(ctx, demo.Options{
 		Instances: instances, Kills: kills, Seed: seed, Out: progress,
-		Workdir: filepath.Join(dir, "workspace"), TTL: 3 * time.Second,
+		Workdir: filepath.Join(dir, "workspace"), TTL: 3 * time.Second, Settle: 100 * time.Millisecond,
 		Floor: func() error {
 			f, err := measureFloor(filepath.Join(dir, "lock"))
 			if err != nil {
@@ -48,7 +50,7 @@ func RunFailover(ctx context.Context, parent string, instances, kills int, seed 
 	if err != nil {
 		return Failover{}, err
 	}
-	r := Failover{Kills: run.Kills, Instances: instances, GapMS: run.GapMS, FloorMS: demo.Quantiles(floors),
+	r := Failover{Kills: run.Kills, Instances: instances, GapMS: run.GapMS, DeathMS: demo.Quantiles(run.Deaths), TakeMS: demo.Quantiles(run.Takeovers), FloorMS: demo.Quantiles(floors),
 		Machine: thisMachine(), Run: run}
 	r.RatioP50, r.RatioP99 = ratio(r.GapMS.P50, r.FloorMS.P50), ratio(r.GapMS.P99, r.FloorMS.P50)
 	return r, nil
@@ -66,6 +68,8 @@ func (r Failover) Print(out io.Writer) error {
 		fmt.Fprintf(out, "%-10s p50 %8.2f ms  p99 %8.2f ms  max %8.2f ms  n %d\n", name, q.P50, q.P99, q.Max, q.Count)
 	}
 	line("write gap", r.GapMS)
+	line("  takeover", r.TakeMS)
+	line("  death", r.DeathMS)
 	line("F", r.FloorMS)
 	_, err := fmt.Fprintf(out, "ratio      p50 %8.1f F   p99 %8.1f F   (targets 10 and 45)\nacked %d, lost %d, duplicated %d\n",
 		r.RatioP50, r.RatioP99, r.Run.Acked, r.Run.Lost, r.Run.Duplicated)

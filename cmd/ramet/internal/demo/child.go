@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ramet-io/ramet/cmd/ramet/internal/mono"
 	"github.com/ramet-io/ramet/kernel"
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -74,7 +75,8 @@ func start(program string, slot, generation int, o NodeOptions, events chan<- ev
 	}
 	work.Go(func() {
 		c.listen(out, events)
-		events <- event{from: c, gone: true, err: c.cmd.Wait()}
+		err := c.cmd.Wait()
+		events <- event{from: c, gone: true, err: err, msg: message{At: mono.Now()}}
 	})
 	return c, nil
 }

@@ -49,7 +49,9 @@ type director struct {
 
 // kill is one SIGKILL of a primary and what came of it.
 type kill struct {
+	victim    *child
 	at        time.Duration // mono.Now just before it
+	died      time.Duration // when the victim was gone
 	promoted  time.Duration // when the next primary knew that it is one
 	survivors []*child
 }

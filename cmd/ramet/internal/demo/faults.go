@@ -14,6 +14,10 @@ import (
 // was stopped inside a write transaction holds the database and is waited for.
 const stopTries = 20
 
+// takeoverSlack is what a takeover may need beside two lease times before the
+// stopped primary is let go on and stopped at another moment.
+const takeoverSlack = 300 * time.Millisecond
+
 // faults kills and stops primaries in random order at random moments, spread over
 // the run.
 func (d *director) faults(ctx context.Context, start time.Duration) error {
@@ -25,6 +29,9 @@ func (d *director) faults(ctx context.Context, start time.Duration) error {
 			return err
 		}
 		if err := d.until(ctx, promoteLimit, "every node works", d.ready); err != nil {
+			return err
+		}
+		if err := d.pass(ctx, d.o.Settle); err != nil {
 			return err
 		}
 		fault := d.killPrimary
@@ -52,13 +59,14 @@ func (d *director) killPrimary(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k := kill{at: mono.Now()}
+	k := kill{victim: victim}
 	for _, c := range d.slots {
 		if c != victim {
 			k.survivors = append(k.survivors, c)
 		}
 	}
 	victim.expected = true
+	k.at = mono.Now()
 	d.kills = append(d.kills, k)
 	if err := victim.kill(); err != nil {
 		return fmt.Errorf("kill %s (pid %d): %w", victim.name, victim.pid(), err)
@@ -67,7 +75,23 @@ func (d *director) killPrimary(ctx context.Context) error {
 	if err := d.until(ctx, promoteLimit, "another node is primary after a kill", d.newer(victim)); err != nil {
 		return err
 	}
+	// The gap is the survivors' alone: a starting process would take their cores.
+	if err := d.until(ctx, promoteLimit, "the survivors write again after a kill", d.recovered); err != nil {
+		return err
+	}
 	return d.launch(victim.slot)
+}
+
+// recovered reports whether every survivor of the last kill wrote since another
+// node is primary.
+func (d *director) recovered() bool {
+	k := d.kills[len(d.kills)-1]
+	for _, c := range k.survivors {
+		if n := len(c.acks); !c.gone && (n == 0 || c.acks[n-1].at < k.promoted) {
+			return false
+		}
+	}
+	return true
 }
 
 // victim returns the present primary, or the next one.
@@ -111,7 +135,7 @@ func (d *director) tryStop(ctx context.Context, victim *child) (done bool, err e
 		return false, fmt.Errorf("stop %s (pid %d): %w", victim.name, victim.pid(), err)
 	}
 	d.view.say("SIGSTOP  %s (pid %d), epoch %d", victim.name, victim.pid(), victim.epoch)
-	taken := d.until(ctx, 3*d.o.TTL+500*time.Millisecond, "another node takes over", d.newer(victim))
+	taken := d.until(ctx, 2*d.o.TTL+takeoverSlack, "another node takes over", d.newer(victim))
 	if taken == nil {
 		taken = d.pass(ctx, 100*time.Millisecond) // the new one works beside the stopped one
 	}
@@ -119,7 +143,7 @@ func (d *director) tryStop(ctx context.Context, victim *child) (done bool, err e
 		return false, fmt.Errorf("resume %s (pid %d): %w", victim.name, victim.pid(), err)
 	}
 	if errors.Is(taken, errSlow) {
-		d.view.say("SIGCONT  %s: nobody took over, it was stopped inside a transaction", victim.name)
+		d.view.say("SIGCONT  %s: nobody took over (it may hold a transaction open), so it will be stopped again", victim.name)
 		return false, nil
 	}
 	if taken != nil {

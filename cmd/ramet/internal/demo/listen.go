@@ -69,6 +69,9 @@ func (d *director) take(e event) {
 	c, m := e.from, e.msg
 	if e.gone {
 		c.gone = true
+		if n := len(d.kills); n > 0 && d.kills[n-1].victim == c {
+			d.kills[n-1].died = m.At
+		}
 		return
 	}
 	switch m.Kind {

@@ -18,6 +18,7 @@ type Options struct {
 	Duration  time.Duration // of the writing, at least; faults may take longer
 	Seed      int64         // of every random choice
 	Think     time.Duration // longest pause between two writes of a node; 0: none
+	Settle    time.Duration // undisturbed writing before each fault, at least
 	TTL       time.Duration // lease time; 0: 600 ms
 	Workdir   string        // an empty directory, kept; "": a temporary one, removed
 	Floor     func() error  // measures something between two kills, while nobody writes; may be nil
@@ -40,7 +41,7 @@ func (o Options) withDefaults() (Options, error) {
 		return invalid("--instances is %d; use 2 to %d", o.Instances, maxInstances)
 	case o.Kills < 0 || o.Stops < 0:
 		return invalid("--kills is %d and --stops is %d; use 0 or more", o.Kills, o.Stops)
-	case o.Duration < 0:
+	case o.Duration < 0 || o.Settle < 0:
 		return invalid("--duration is %v; use 0 or more", o.Duration)
 	case o.Stops > 0 && runtime.GOOS == "windows":
 		return invalid("--stops is %d; this system cannot stop a process, use 0", o.Stops)

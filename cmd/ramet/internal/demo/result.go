@@ -36,6 +36,11 @@ type Result struct {
 	// Gaps holds, for each kill, the longest time between two acknowledgements that
 	// a surviving node saw around it.
 	Gaps []time.Duration `json:"-"`
+	// Takeovers holds, for each kill, the time until another node knew that it is
+	// primary.
+	Takeovers []time.Duration `json:"-"`
+	// Deaths holds, for each kill, the time until the killed process was gone.
+	Deaths []time.Duration `json:"-"`
 }
 
 // Feed is what the change feeds of the nodes alive at the end showed.
@@ -136,6 +141,12 @@ func (d *director) tally() Result {
 	for _, k := range d.kills {
 		if gap := k.gap(); gap > 0 {
 			r.Gaps = append(r.Gaps, gap)
+		}
+		if k.promoted > k.at {
+			r.Takeovers = append(r.Takeovers, k.promoted-k.at)
+		}
+		if k.died > k.at {
+			r.Deaths = append(r.Deaths, k.died-k.at)
 		}
 	}
 	r.GapMS = Quantiles(r.Gaps)
