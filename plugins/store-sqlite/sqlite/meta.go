@@ -103,13 +103,14 @@ func (c *conn) readMeta() (meta, error) {
 }
 
 // checkEpoch compares the stored epoch with the caller's, inside the present
-// transaction: this is what fences an old primary.
+// transaction: this is what fences an old primary. Epoch 0 is that of a store
+// which nobody owns yet, so nobody won it.
 func (c *conn) checkEpoch(epoch uint64) error {
 	stored, err := c.epoch()
 	if err != nil {
 		return err
 	}
-	if stored != epoch {
+	if epoch == 0 || stored != epoch {
 		return fmt.Errorf("%w: the store is at epoch %d, this write carries %d; stop writing", sdk.ErrFenced, stored, epoch)
 	}
 	return nil

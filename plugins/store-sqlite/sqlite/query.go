@@ -116,7 +116,7 @@ func (c *conn) queryOne(ctx context.Context, part string, st sdk.Statement, perm
 		return nil, err
 	}
 	r := &rows{columns: columnsOf(dr)}
-	if r.first, err = readBlock(dr, len(r.columns)); err != nil {
+	if r.first, err = readBlock(ctx, dr, len(r.columns)); err != nil {
 		_ = dr.Close() // it repeats the error
 		c.release(cs)
 		return nil, err
@@ -147,8 +147,10 @@ func columnsOf(dr driver.Rows) []sdk.Column {
 const blockBytes = 64 << 10
 
 // readBlock reads the next rows of dr. The driver copies what it gives, so the
-// values are the block's.
-func readBlock(dr driver.Rows, columns int) (sdk.Block, error) {
+// values are the block's. The driver watches the query's context only until the
+// first row, so it is looked at here before each of the others; a step that
+// itself takes long is not cut off, since the driver shows no way to.
+func readBlock(ctx context.Context, dr driver.Rows, columns int) (sdk.Block, error) {
 	var b sdk.Block
 	var slab []driver.Value // room for the next rows, so that not each is an allocation
 	for size, grow := 0, 2; size < blockBytes; {
@@ -158,6 +160,9 @@ func readBlock(dr driver.Rows, columns int) (sdk.Block, error) {
 		}
 		row := slab[:columns:columns]
 		slab = slab[columns:]
+		if err := ctx.Err(); err != nil {
+			return sdk.Block{}, err
+		}
 		switch err := dr.Next(row); {
 		case err == io.EOF:
 			b.Last = true

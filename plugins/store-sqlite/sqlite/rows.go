@@ -24,6 +24,7 @@ type rows struct {
 	first  sdk.Block
 	given  bool
 	closed bool
+	failed error // what ended the rows early: repeated, so that nobody takes them for complete
 
 	raw   driver.Rows // nil: first is all
 	conn  *conn
@@ -35,13 +36,15 @@ type rows struct {
 // Columns implements sdk.Rows.
 func (r *rows) Columns() []sdk.Column { return r.columns }
 
-// Next implements sdk.Rows. ctx is looked at between blocks.
+// Next implements sdk.Rows. ctx is looked at between rows.
 func (r *rows) Next(ctx context.Context) (sdk.Block, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.closed:
 		return sdk.Block{}, errClosed()
+	case r.failed != nil:
+		return sdk.Block{}, r.failed
 	case !r.given:
 		r.given = true
 		b := r.first
@@ -53,13 +56,11 @@ func (r *rows) Next(ctx context.Context) (sdk.Block, error) {
 	case r.raw == nil:
 		return sdk.Block{}, io.EOF
 	}
-	if err := ctx.Err(); err != nil {
-		return sdk.Block{}, err
-	}
-	b, err := readBlock(r.raw, len(r.columns))
+	b, err := readBlock(ctx, r.raw, len(r.columns))
 	if err != nil {
 		r.free()
-		return sdk.Block{}, sqlError(err)
+		r.failed = sqlError(err)
+		return sdk.Block{}, r.failed
 	}
 	if b.Last {
 		r.free()

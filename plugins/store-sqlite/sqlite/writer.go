@@ -106,7 +106,7 @@ func (c *conn) runRows(ctx context.Context, cs *compiled, st sdk.Statement) (out
 	}
 	o := outcome{columns: columnsOf(dr)}
 	for {
-		b, err := readBlock(dr, len(o.columns))
+		b, err := readBlock(ctx, dr, len(o.columns))
 		if err != nil {
 			_ = dr.Close() // it repeats the error
 			return outcome{}, err
