@@ -246,10 +246,14 @@ func (s *nodeState) load(i *kernel.Instance, o order) {
 		for n := 0; ctx.Err() == nil; n++ {
 			key := fmt.Sprintf("%s/%d", o.Name, n)
 			// Not ctx: a write under way is finished, so that its outcome is known.
-			if _, err := i.DB().Exec(o.SQL, sql.Named("key", key), sql.Named("name", o.Name)); err != nil {
-				s.say(answer{Fault: key + ": " + err.Error()})
-			} else {
+			_, err := i.DB().Exec(o.SQL, sql.Named("key", key), sql.Named("name", o.Name))
+			if err == nil {
 				s.say(answer{Acked: key})
+				continue
+			}
+			s.say(answer{Fault: key + ": " + err.Error()})
+			if errors.Is(err, sdk.ErrClosed) {
+				return
 			}
 		}
 	}()
