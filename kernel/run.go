@@ -123,6 +123,7 @@ func (i *Instance) recover(err error) {
 
 // shutdown releases everything, in reverse order of Bootstrap.
 func (i *Instance) shutdown() {
+	i.reason = "closed"
 	err := i.pipe.Rewind(context.Background(), "")
 	i.roles.close("closed")
 	i.route.close()

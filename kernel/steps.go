@@ -317,7 +317,7 @@ func (i *Instance) stopTransport(ctx context.Context) error {
 	i.route.clear(p.gen)
 	i.setAnnounced(sdk.Record{})
 	i.setQuit(nil)
-	i.roles.set(RoleChange{Reason: "service ends"})
+	i.roles.set(RoleChange{Reason: i.reason})
 	i.bus.Unserve()
 	err = errors.Join(err, p.server.Close(ctx))
 	p.server = nil
