@@ -18,6 +18,7 @@ var storeOpenCases = []storeCase{
 	{"every durability", "", storeOpenDurability},
 	{"garbage is left as it is", "", storeOpenGarbage},
 	{"ended context", "", storeOpenCancelled},
+	{"snapshot", sdk.CapSnapshot, storeOpenSnapshot},
 }
 
 func storeOpenMissing(f *storeFixture) {
@@ -126,6 +127,22 @@ func storeOpenCancelled(f *storeFixture) {
 	cancel() // a context bounds the call, not the life of what it returned
 	w.exec("CREATE TABLE t(a)")
 	storeWantRows(f, db, "SELECT count(*) FROM t", int64(0))
+}
+
+func storeOpenSnapshot(f *storeFixture) {
+	w := f.primary()
+	w.exec("CREATE TABLE t(a INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+	feed, err := w.db.Snapshot(f.ctx())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	s := &storeFeed{f: f, feed: feed}
+	if got := s.all(); len(got) != 2 || got[0].Op != sdk.OpInsert || got[1].Op != sdk.OpInsert {
+		f.t.Errorf("the content is %q, want two rows", storeSay(got))
+	}
+	if err := feed.Close(); err != nil {
+		f.t.Error(err)
+	}
 }
 
 var storeKeyCases = []storeCase{
