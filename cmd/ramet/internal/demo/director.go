@@ -43,6 +43,7 @@ type director struct {
 	epochs   map[uint64]bool
 	kills    []kill
 	stops    int
+	held     int // stops in which nobody took over
 	failures []string
 	began    time.Duration
 }

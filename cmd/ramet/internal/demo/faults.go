@@ -143,6 +143,7 @@ func (d *director) tryStop(ctx context.Context, victim *child) (done bool, err e
 		return false, fmt.Errorf("resume %s (pid %d): %w", victim.name, victim.pid(), err)
 	}
 	if errors.Is(taken, errSlow) {
+		d.held++
 		d.view.say("SIGCONT  %s: nobody took over (it may hold a transaction open), so it will be stopped again", victim.name)
 		return false, nil
 	}

@@ -18,6 +18,7 @@ type Result struct {
 	Instances   int      `json:"instances"`
 	Kills       int      `json:"kills"`       // made, not asked for
 	Stops       int      `json:"stops"`       // after which another took over
+	StopsHeld   int      `json:"stops_held"`  // further stops in which nobody took over in time, as one that holds a transaction open
 	Promotions  int      `json:"promotions"`  // epochs that a node served, without the first
 	Acked       int      `json:"acked"`       // acknowledged writes
 	Lost        int      `json:"lost"`        // acknowledged and not in the database
@@ -105,6 +106,7 @@ func (r Result) Print(out io.Writer) error {
 	row("instances", r.Instances, "")
 	row("kills", r.Kills, "SIGKILL of the primary")
 	row("stops", r.Stops, "SIGSTOP of the primary, taken over, resumed")
+	row("stops held", r.StopsHeld, "further stops: nobody took over in time")
 	row("promotions", r.Promotions, "")
 	row("acked", r.Acked, "writes acknowledged")
 	row("lost", r.Lost, "acknowledged and not there")
@@ -130,7 +132,7 @@ func (r Result) Print(out io.Writer) error {
 
 // tally sums up what the nodes told.
 func (d *director) tally() Result {
-	r := Result{Instances: d.o.Instances, Kills: len(d.kills), Stops: d.stops, Promotions: max(len(d.epochs)-1, 0),
+	r := Result{Instances: d.o.Instances, Kills: len(d.kills), Stops: d.stops, StopsHeld: d.held, Promotions: max(len(d.epochs)-1, 0),
 		Acked: len(d.rows), Failures: append([]string{}, d.failures...), Seed: d.o.Seed,
 		DurationS: math.Round((mono.Now()-d.began).Seconds()*100) / 100}
 	for _, c := range d.all {
