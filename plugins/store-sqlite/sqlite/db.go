@@ -103,10 +103,14 @@ func (d *db) openSecondary(ctx context.Context) error {
 	return nil
 }
 
-// openError keeps errors of the closed set and makes the others ErrUnavailable.
+// openError keeps errors of the closed set and makes the others ErrUnavailable,
+// but for a file that cannot be written to, which does not become so by waiting.
 func openError(path string, err error) error {
 	if sdk.CodeOf(err) != 0 {
 		return err
+	}
+	if codeOf(err)&0xff == codeReadOnly {
+		return fmt.Errorf("%w: %s or its file system cannot be written to: %w", sdk.ErrReadOnly, path, sqlError(err))
 	}
 	return unavailable("open "+path, err)
 }

@@ -15,6 +15,7 @@ const (
 	codeBusy       = 5
 	codeLocked     = 6
 	codeNoMemory   = 7
+	codeReadOnly   = 8
 	codeIO         = 10
 	codeCorrupt    = 11
 	codeFull       = 13
