@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/kernel"
@@ -15,12 +17,7 @@ func newCall() *cobra.Command {
 METHOD" is an instance that handles one.`,
 		Args: exactly(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, cancel, err := w.limit(c.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			return w.visit(ctx, c, func(inst *kernel.Instance) error {
+			return w.errand(c, func(ctx context.Context, inst *kernel.Instance) error {
 				answer, err := inst.Bus().Call(ctx, args[0], body(args))
 				if err != nil {
 					return err

@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -35,7 +38,28 @@ lines', 1.5)`), "2 rows changed, last insert id 2\n"; got != want {
 	}
 }
 
-func TestWideResultIsStreamed(t *testing.T) {
+// TestErrandsAtTheSameTimeAllSucceed: each may be the primary that leaves while
+// another one is about to ask it.
+func TestErrandsAtTheSameTimeAllSucceed(t *testing.T) {
+	dir := t.TempDir()
+	works(t, "sql", "--workdir", dir, "CREATE TABLE t (a)")
+	const errands = 12
+	var all sync.WaitGroup
+	for n := range errands {
+		all.Go(func() {
+			out, err := exec.Command(program, "sql", "--workdir", dir, fmt.Sprintf("INSERT INTO t VALUES (%d)", n)).CombinedOutput()
+			if err != nil {
+				t.Errorf("errand %d: %v: %s", n, err, out)
+			}
+		})
+	}
+	all.Wait()
+	if got, want := works(t, "sql", "--json", "--workdir", dir, "SELECT count(*) AS n, count(DISTINCT a) AS d FROM t"), "{\"n\":12,\"d\":12}\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLargeResultIsStreamed(t *testing.T) {
 	out := works(t, "sql", "--workdir", t.TempDir(),
 		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000) SELECT i FROM n`)
 	if got := strings.Count(out, "\n"); got != 5002 {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/kernel"
@@ -14,12 +16,7 @@ func newPub() *cobra.Command {
 		Long:  `Pub publishes BODY (default: empty) to every subscriber of TOPIC in the workspace.`,
 		Args:  exactly(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, cancel, err := w.limit(c.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			return w.visit(ctx, c, func(inst *kernel.Instance) error {
+			return w.errand(c, func(ctx context.Context, inst *kernel.Instance) error {
 				return inst.Bus().Publish(ctx, args[0], body(args))
 			})
 		},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,12 +32,7 @@ nobody serving the workspace it does so itself meanwhile.`,
 			if err != nil {
 				return err
 			}
-			ctx, cancel, err := w.limit(c.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			return w.visit(ctx, c, func(inst *kernel.Instance) error {
+			return w.errand(c, func(ctx context.Context, inst *kernel.Instance) error {
 				return runSQL(ctx, inst.DB(), text, c.OutOrStdout(), asJSON)
 			})
 		},
@@ -91,10 +87,15 @@ func runSQL(ctx context.Context, db *sql.DB, text string, out io.Writer, asJSON 
 		rows.Close()
 		return printEffect(ctx, conn, out, asJSON)
 	}
+	print := printTable
 	if asJSON {
-		return printObjects(out, columns, rows)
+		print = printObjects
 	}
-	return printTable(out, columns, rows)
+	if err := print(out, columns, rows); err != nil {
+		// Some rows may be printed, so "nothing was done" is no longer true.
+		return fmt.Errorf("the result is not complete: %w", incomplete(err))
+	}
+	return nil
 }
 
 // printEffect says what the last write of conn's session did.
@@ -111,5 +112,14 @@ func printEffect(ctx context.Context, conn *sql.Conn, out io.Writer, asJSON bool
 		format = `{"rows_affected":%d,"last_insert_id":%d}` + "\n"
 	}
 	_, err := fmt.Fprintf(out, format, changed, id)
+	return err
+}
+
+// incomplete keeps err from being taken for sdk.ErrUnavailable, which says that
+// nothing was done.
+func incomplete(err error) error {
+	if errors.Is(err, sdk.ErrUnavailable) {
+		return errors.New(err.Error())
+	}
 	return err
 }

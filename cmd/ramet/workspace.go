@@ -31,7 +31,7 @@ func (w *workspace) place(c *cobra.Command) {
 	f.StringVar(&w.log, "log", "off", "log to stderr: off, error, warn, info, debug or trace")
 }
 
-// join adds the flags of commands that become an instance.
+// identity adds the flags of commands that become an instance.
 func (w *workspace) identity(c *cobra.Command) {
 	c.Flags().StringVar(&w.id, "id", "", "the instance's label (default: program and pid)")
 }
@@ -69,6 +69,36 @@ func (w *workspace) config(c *cobra.Command) (kernel.Config, error) {
 	}
 	return cfg, nil
 }
+
+// errand visits for do until it was done, was refused or ctx ends. A visitor does
+// not stand for promotion, so when a short-lived primary, like another errand,
+// leaves at the same moment there is nobody to ask: it leaves too and joins anew.
+// do is run again only after sdk.ErrUnavailable, which says that nothing was done.
+func (w *workspace) errand(c *cobra.Command, do func(context.Context, *kernel.Instance) error) error {
+	ctx, cancel, err := w.limit(c.Context())
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	for {
+		asked := false
+		err := w.visit(ctx, c, func(inst *kernel.Instance) error {
+			asked = true
+			return do(ctx, inst)
+		})
+		if !asked || !errors.Is(err, sdk.ErrUnavailable) || errors.Is(err, sdk.ErrOutcomeUnknown) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(rejoinPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// rejoinPause keeps an errand that finds nobody from spinning.
+const rejoinPause = 20 * time.Millisecond
 
 // visit joins without standing for promotion, runs do and leaves. If nobody
 // serves the workspace the visitor is its primary meanwhile.

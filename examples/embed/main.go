@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	inst, err := kernel.Bootstrap(context.Background(), kernel.Config{Plugins: bundled.All()})
+	inst, err := kernel.Bootstrap(context.Background(), kernel.Config{Plugins: bundled.All(), Failover: true})
 	if err != nil {
 		log.Fatal(err)
 	}
