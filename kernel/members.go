@@ -150,7 +150,8 @@ func (i *Instance) hope() error {
 		return nil
 	}
 	for _, m := range i.members.known() {
-		if !m.Failover || m.Incarnation == i.self.Incarnation {
+		left := h.Announced.Left && m.Incarnation == h.Announced.Incarnation // its process may live on
+		if !m.Failover || left || m.Incarnation == i.self.Incarnation {
 			continue
 		}
 		r := sdk.Record{Instance: m.ID, Incarnation: m.Incarnation, PID: m.PID}

@@ -75,6 +75,9 @@ func checkFile(path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%w: %s is not a regular file; name a file for the database", sdk.ErrInvalid, path)
 	}
+	if info.Size() == 1 { // SQLite takes it for an empty one and would overwrite it
+		return fmt.Errorf("%w: %s is not a SQLite database; it was left as it is, name another path", sdk.ErrCorrupt, path)
+	}
 	id, err := identify(path)
 	if err != nil {
 		return err
