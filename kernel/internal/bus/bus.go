@@ -143,25 +143,23 @@ func (b *Bus) ask(ctx context.Context, op string, body []byte, local func(contex
 		} else {
 			reply, err = t.Link.Call(ctx, sdk.Message{Op: op, Epoch: t.Epoch, Timeout: left(ctx), Body: body})
 		}
-		if !errors.Is(err, sdk.ErrNotPrimary) && !errors.Is(err, errLinkGone(t, err)) {
+		if !errors.Is(err, sdk.ErrNotPrimary) && !neverLeft(t, err) {
 			return reply, err
 		}
 		after = t.Generation
 	}
 }
 
-// errLinkGone returns err itself if it says that the call never left on a link
-// that is gone, so that the caller may go on to the next primary.
-func errLinkGone(t Target, err error) error {
-	if err == nil || t.Link == nil || !errors.Is(err, sdk.ErrUnavailable) || errors.Is(err, errNoResponder) {
-		return nil
+// neverLeft reports whether err says that the call was certainly not executed
+// because its link is gone, so that the next primary may be asked.
+func neverLeft(t Target, err error) bool {
+	if t.Link == nil || !errors.Is(err, sdk.ErrUnavailable) {
+		return false
 	}
-	gone, cancel := context.WithCancel(context.Background())
+	look, cancel := context.WithCancel(context.Background())
 	cancel()
-	if w := t.Link.Wait(gone); errors.Is(w, context.Canceled) {
-		return nil // the link stands: the answer came from the primary
-	}
-	return err
+	// A link that stands has nothing to report: the answer came from the primary.
+	return !errors.Is(t.Link.Wait(look), context.Canceled)
 }
 
 func left(ctx context.Context) time.Duration {
