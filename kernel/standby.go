@@ -137,7 +137,7 @@ func (s *standby) judge(ctx context.Context, enabled bool) (recheck time.Duratio
 	s.i.watch.judged(j.Verdict.String() + ": " + j.Reason)
 	s.i.suspect.Store(j.Verdict != sdk.VerdictAlive || s.ev.Missed >= 2)
 	switch {
-	case j.Verdict == sdk.VerdictSuspect && s.probe == nil && s.record.Epoch != 0:
+	case j.Verdict == sdk.VerdictSuspect && s.probe == nil && s.record.Incarnation != "":
 		s.probe = start(s.ping(s.record))
 	case (j.Verdict == sdk.VerdictLost || j.Verdict == sdk.VerdictHandover) && enabled && s.i.unfit() == nil:
 		if s.displace(ctx, j) {

@@ -183,9 +183,14 @@ func (i *Instance) ownerGone(ctx context.Context, st sdk.StoreStatus) error {
 	if err == nil && alive == sdk.Dead {
 		return nil
 	}
+	// The record may know better than the owner row, which a takeover writes before
+	// the lock plugin has named its process.
 	h, err := i.parts.lock.Inspect(ctx)
-	if err == nil && h.Announced.Left && h.Announced.Incarnation == owner.Incarnation {
-		return nil
+	if err == nil && h.Announced.Incarnation == owner.Incarnation {
+		alive, err := i.parts.lock.Alive(ctx, h.Announced)
+		if h.Announced.Left || err == nil && alive == sdk.Dead {
+			return nil
+		}
 	}
 	return fmt.Errorf("%w: epoch %d belongs to %s (pid %d)", errOutrun, st.Epoch, owner.Instance, owner.PID)
 }
