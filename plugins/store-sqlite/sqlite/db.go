@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -279,6 +280,7 @@ func (d *db) Close(ctx context.Context) error {
 	}
 	err := d.readers.close()
 	if d.w != nil {
+		d.fold()
 		err = errors.Join(err, d.w.close())
 	}
 	if d.forget != nil {
@@ -288,6 +290,24 @@ func (d *db) Close(ctx context.Context) error {
 		return fmt.Errorf("%w: close the database: %v", sdk.ErrUnclean, err)
 	}
 	return nil
+}
+
+// foldAtMost is the largest WAL that Close folds, in bytes: it must stay quick.
+const foldAtMost = 64 << 20
+
+// fold moves the WAL into the database file, so that after an orderly end the one
+// file is the whole database, and restoring it from a backup is not undone by the
+// log of another time. SQLite does so itself only if the last connection of all may
+// write, and the last one usually is a reader. It is tried, not needed: others may
+// be reading, or the next primary may write already.
+func (d *db) fold() {
+	d.mu.Lock()
+	broken := d.broken
+	d.mu.Unlock()
+	if info, err := os.Stat(d.path + "-wal"); err != nil || info.Size() > foldAtMost || broken != nil {
+		return
+	}
+	_, _ = d.w.row(make([]driver.Value, 3), "PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
 func (d *db) opened(c closer) {
