@@ -20,6 +20,7 @@ type standby struct {
 	ttl   time.Duration
 
 	record sdk.Record // who is watched
+	owner  string     // incarnation of one that won and did not announce itself; it is watched too
 	beat   uint64
 	next   time.Time     // when the next reading is due
 	every  time.Duration // between two readings
@@ -215,12 +216,18 @@ func (s *standby) ping(r sdk.Record) func(context.Context) {
 // that shows no life for a TTL, or one that serves without the lock, is displaced
 // without it.
 func (s *standby) displace(ctx context.Context, j sdk.Judgement) bool {
-	silent := s.ev.Missed >= 5
-	if s.lease == nil && !silent {
-		return false
-	}
 	st, err := s.i.reader.Status(ctx)
 	if err != nil {
+		return false
+	}
+	// Somebody may have displaced the one that is watched and not announced itself
+	// yet. What was seen says nothing of the new owner, which gets its own time.
+	news := st.Owner.Incarnation != s.record.Incarnation
+	if news && st.Owner.Incarnation != s.owner {
+		s.owner = st.Owner.Incarnation
+		s.fresh()
+	}
+	if silent := s.ev.Missed >= 5; !silent && (news || s.lease == nil) {
 		return false
 	}
 	t := turn{displaces: st.Owner, reason: j.Reason}

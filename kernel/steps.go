@@ -222,8 +222,9 @@ func (i *Instance) advance(ctx context.Context, terms sdk.Terms, st sdk.StoreSta
 	return g, err
 }
 
-// takeoverPatience is how long a takeover waits for the store's writer.
-const takeoverPatience = 100 * time.Millisecond
+// takeoverPatience is how long a takeover waits for the store's writer: hardly, for
+// what the watcher saw is of the moment before.
+const takeoverPatience = 10 * time.Millisecond
 
 // identify learns how the lock plugin tells this process from a later one with the
 // same pid, so that the owner row can.
