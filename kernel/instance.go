@@ -61,7 +61,7 @@ type Instance struct {
 	quit     func(error) // ends the present service; nil on a secondary
 	link     sdk.Link    // to the primary; nil: none
 	linkTo   sdk.Record
-	goodbye  string // incarnation of the primary that said goodbye
+	goodbye  sdk.Record // the primary that said goodbye last
 
 	closeOnce sync.Once
 	closeErr  error
@@ -185,7 +185,7 @@ func (i *Instance) setLinked(l sdk.Link, r sdk.Record) {
 func (i *Instance) setUnlinked(goodbye bool) {
 	i.mu.Lock()
 	if goodbye {
-		i.goodbye = i.linkTo.Incarnation
+		i.goodbye = i.linkTo
 	}
 	i.link = nil
 	i.mu.Unlock()
@@ -199,11 +199,12 @@ func (i *Instance) poke() {
 	}
 }
 
-// saidGoodbye reports whether the primary that r describes told us that it leaves.
+// saidGoodbye reports whether the primary that r describes told us that it leaves. A
+// later epoch of the same instance did not.
 func (i *Instance) saidGoodbye(r sdk.Record) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.goodbye != "" && i.goodbye == r.Incarnation
+	return i.goodbye.Incarnation != "" && i.goodbye.Incarnation == r.Incarnation && i.goodbye.Epoch == r.Epoch
 }
 
 // counters count for Status.

@@ -176,7 +176,7 @@ func (i *Instance) win(ctx context.Context) (err error) {
 func (i *Instance) ownerGone(ctx context.Context, st sdk.StoreStatus) error {
 	owner := st.Owner
 	if st.Epoch == 0 || owner.Incarnation == i.self.Incarnation ||
-		owner.Incarnation == i.pass.displaces.Incarnation {
+		owner.Incarnation == i.pass.displaces.Incarnation && owner.Epoch == i.pass.displaces.Epoch {
 		return nil
 	}
 	alive, err := i.parts.lock.Alive(ctx, owner)
@@ -186,7 +186,7 @@ func (i *Instance) ownerGone(ctx context.Context, st sdk.StoreStatus) error {
 	// The record may know better than the owner row, which a takeover writes before
 	// the lock plugin has named its process.
 	h, err := i.parts.lock.Inspect(ctx)
-	if err == nil && h.Announced.Incarnation == owner.Incarnation {
+	if err == nil && h.Announced.Incarnation == owner.Incarnation && h.Announced.Epoch == st.Epoch {
 		alive, err := i.parts.lock.Alive(ctx, h.Announced)
 		if h.Announced.Left || err == nil && alive == sdk.Dead {
 			return nil

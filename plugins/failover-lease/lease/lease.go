@@ -84,7 +84,10 @@ func (l *lease) Renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if own := max(l.rec.Epoch, l.Terms().Epoch); cur.ok && cur.Record.Epoch > own && !l.names(cur) {
+	// Whoever holds the lock next in line sees other epochs pass, until it announces
+	// its own.
+	inLine := !l.announced && len(l.files) > 0
+	if own := max(l.rec.Epoch, l.Terms().Epoch); cur.ok && cur.Record.Epoch > own && !l.names(cur) && !inLine {
 		return fenced(cur.Record, own)
 	}
 	// The beat is raised whatever else fails: a full disk must not look like death.
