@@ -202,10 +202,27 @@ func (n *node) role() sdk.Role { n.t.Helper(); return n.must(order{Op: "role"}).
 
 func (n *node) signal(s syscall.Signal) { _ = n.cmd.Process.Signal(s) }
 
-// stop stops the process and waits until the system says so.
+// stop stops the process, and waits until the system says so.
 func (n *node) stop() {
 	n.t.Helper()
 	n.signal(syscall.SIGSTOP)
+	n.awaitStop()
+}
+
+// awaitStop waits until every thread of the process stands still.
+func (n *node) awaitStop() {
+	n.t.Helper()
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(n.cmd.Process.Pid, &ws, syscall.WUNTRACED, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || !ws.Stopped() {
+			n.t.Fatalf("%s: not stopped: %v, status %v", n.name, err, ws)
+		}
+		return
+	}
 }
 
 func (n *node) resume() { n.signal(syscall.SIGCONT) }
