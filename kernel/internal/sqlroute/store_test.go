@@ -2,7 +2,6 @@ package sqlroute
 
 import (
 	"context"
-	"database/sql"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -99,55 +98,4 @@ func (t *turnTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) 
 func (t *turnTx) Rollback(ctx context.Context) error {
 	defer t.end()
 	return t.Tx.Rollback(ctx)
-}
-
-func BenchmarkPointRead(b *testing.B) {
-	backend, path := newOnStore(b)
-	routed := Open(backend)
-	defer routed.Close()
-	must(b, routed, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
-	must(b, routed, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1000) INSERT INTO t SELECT i, 'value of ' || i FROM n")
-	bare, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer bare.Close()
-	for _, side := range []struct {
-		name string
-		db   *sql.DB
-	}{{"bare", bare}, {"routed", routed}} {
-		name, db := side.name, side.db
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			var v string
-			for i := 0; b.Loop(); i++ {
-				if err := db.QueryRow("SELECT v FROM t WHERE id = ?", 1+i%1000).Scan(&v); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(name+"-ctx", func(b *testing.B) {
-			b.ReportAllocs()
-			var v string
-			for i := 0; b.Loop(); i++ {
-				if err := db.QueryRowContext(b.Context(), "SELECT v FROM t WHERE id = ?", 1+i%1000).Scan(&v); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(name+"-prepared", func(b *testing.B) {
-			b.ReportAllocs()
-			stmt, err := db.Prepare("SELECT v FROM t WHERE id = ?")
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer stmt.Close()
-			var v string
-			for i := 0; b.Loop(); i++ {
-				if err := stmt.QueryRow(1 + i%1000).Scan(&v); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

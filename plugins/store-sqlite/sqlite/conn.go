@@ -21,6 +21,7 @@ type rawConn interface {
 	engine.AuthorizerRegisterer
 	engine.HookRegisterer
 	engine.DBStatus
+	engine.FileControl
 	ColumnInfo(query string) ([]engine.ColumnInfo, error)
 }
 
@@ -32,10 +33,11 @@ type rawStmt interface {
 
 // compiled is a statement of the application on one connection.
 type compiled struct {
-	stmt  rawStmt
-	uses  usage
-	busy  bool // its rows are open, so it cannot be run again
-	loose bool // not in the cache: closed after use
+	stmt    rawStmt
+	uses    usage
+	columns []sdk.Column // as last described; never changed, so rows may keep them
+	busy    bool         // its rows are open, so it cannot be run again
+	loose   bool         // not in the cache: closed after use
 }
 
 // conn is one connection of the driver. One goroutine at a time.
@@ -66,6 +68,12 @@ func connect(ctx context.Context, dsn string, pragmas ...string) (*conn, error) 
 	}
 	c := &conn{raw: raw, internal: map[string]rawStmt{}}
 	if err := raw.RegisterAuthorizer(c.guard.check); err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	// SQLite opens a WAL database on a read-only file system only if the WAL and its
+	// index are there (https://sqlite.org/wal.html#read_only_databases): keep them.
+	// Readers must say so too, since the last connection to close removes them.
+	if _, err := raw.FileControlPersistWAL("main", 1); err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
 	raw.RegisterRollbackHook(func() { c.ended = true })
@@ -159,14 +167,24 @@ func named(args []driver.Value) []driver.NamedValue {
 	return n
 }
 
+// take returns the compiled statement of a text seen before; nil if there is
+// none, or it is in use. The caller gives it back with release.
+func (c *conn) take(part string) *compiled {
+	cs := c.cache.get(part)
+	if cs == nil || cs.busy {
+		return nil
+	}
+	cs.busy = true
+	return cs
+}
+
 // compile returns the application's statement for a text that is one statement.
 // The caller gives it back with release.
 func (c *conn) compile(ctx context.Context, part string) (*compiled, error) {
-	cs := c.cache.get(part)
-	if cs != nil && !cs.busy {
-		cs.busy = true
+	if cs := c.take(part); cs != nil {
 		return cs, nil
 	}
+	inUse := c.cache.get(part) != nil
 	if firstWord(part) == "vacuum" {
 		return nil, refusal(usage{refused: vacuumReason})
 	}
@@ -183,8 +201,8 @@ func (c *conn) compile(ctx context.Context, part string) (*compiled, error) {
 	if firstWord(part) == "explain" {
 		uses = usage{} // it only describes what it names
 	}
-	fresh := &compiled{stmt: raw, uses: uses, busy: true, loose: cs != nil}
-	if cs == nil {
+	fresh := &compiled{stmt: raw, uses: uses, busy: true, loose: inUse}
+	if !inUse {
 		c.cache.put(part, fresh)
 	}
 	return fresh, nil

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -85,8 +84,8 @@ func permitRead(u usage) error {
 // query runs a text and reads its first block. Of several statements the last
 // one gives the rows.
 func (c *conn) query(ctx context.Context, st sdk.Statement, permit func(usage) error) (*rows, error) {
-	if cs := c.cache.get(st.SQL); cs != nil {
-		return c.queryOne(ctx, st.SQL, st, permit) // a text seen before is one statement
+	if cs := c.take(st.SQL); cs != nil { // a text seen before is one statement
+		return c.open(ctx, cs, st, permit)
 	}
 	parts := split(st.SQL)
 	if len(parts) == 0 {
@@ -98,14 +97,16 @@ func (c *conn) query(ctx context.Context, st sdk.Statement, permit func(usage) e
 			return nil, err
 		}
 	}
-	return c.queryOne(ctx, parts[len(parts)-1], st, permit)
-}
-
-func (c *conn) queryOne(ctx context.Context, part string, st sdk.Statement, permit func(usage) error) (*rows, error) {
-	cs, err := c.compile(ctx, part)
+	cs, err := c.compile(ctx, parts[len(parts)-1])
 	if err != nil {
 		return nil, err
 	}
+	return c.open(ctx, cs, st, permit)
+}
+
+// open runs a statement up to the end of its first block and gives it back if
+// that is all.
+func (c *conn) open(ctx context.Context, cs *compiled, st sdk.Statement, permit func(usage) error) (*rows, error) {
 	if err := permit(cs.uses); err != nil {
 		c.release(cs)
 		return nil, err
@@ -115,8 +116,8 @@ func (c *conn) queryOne(ctx context.Context, part string, st sdk.Statement, perm
 		c.release(cs)
 		return nil, err
 	}
-	r := &rows{columns: columnsOf(dr)}
-	if r.first, err = readBlock(ctx, dr, len(r.columns)); err != nil {
+	r := &rows{columns: cs.describe(dr)}
+	if r.first, err = r.readFirst(ctx, dr); err != nil {
 		_ = dr.Close() // it repeats the error
 		c.release(cs)
 		return nil, err
@@ -130,6 +131,24 @@ func (c *conn) queryOne(ctx context.Context, part string, st sdk.Statement, perm
 	return r, nil
 }
 
+// describe returns the columns of dr, which cs gave. Those of the last time are
+// given out again if they are still right: they change with the schema, which is
+// not known here, and comparing costs less than an allocation. So nobody may
+// change them.
+func (cs *compiled) describe(dr driver.Rows) []sdk.Column {
+	names := dr.Columns()
+	types, _ := dr.(driver.RowsColumnTypeDatabaseTypeName)
+	same := types != nil && len(names) == len(cs.columns)
+	for i := 0; same && i < len(names); i++ {
+		last := &cs.columns[i]
+		same = last.Name == names[i] && last.DeclType == types.ColumnTypeDatabaseTypeName(i)
+	}
+	if !same {
+		cs.columns = columnsOf(dr)
+	}
+	return cs.columns
+}
+
 func columnsOf(dr driver.Rows) []sdk.Column {
 	names := dr.Columns()
 	columns := make([]sdk.Column, len(names))
@@ -141,50 +160,4 @@ func columnsOf(dr driver.Rows) []sdk.Column {
 		}
 	}
 	return columns
-}
-
-// blockBytes is the size at which a block is full.
-const blockBytes = 64 << 10
-
-// readBlock reads the next rows of dr. The driver copies what it gives, so the
-// values are the block's. The driver watches the query's context only until the
-// first row, so it is looked at here before each of the others; a step that
-// itself takes long is not cut off, since the driver shows no way to.
-func readBlock(ctx context.Context, dr driver.Rows, columns int) (sdk.Block, error) {
-	var b sdk.Block
-	var slab []driver.Value // room for the next rows, so that not each is an allocation
-	for size, grow := 0, 2; size < blockBytes; {
-		if len(slab) < columns {
-			slab = make([]driver.Value, columns*grow)
-			grow = min(4*grow, 256)
-		}
-		row := slab[:columns:columns]
-		slab = slab[columns:]
-		if err := ctx.Err(); err != nil {
-			return sdk.Block{}, err
-		}
-		switch err := dr.Next(row); {
-		case err == io.EOF:
-			b.Last = true
-			return b, nil
-		case err != nil:
-			return sdk.Block{}, err
-		}
-		b.Rows = append(b.Rows, row)
-		size += 16
-		for _, v := range row {
-			size += valueSize(v)
-		}
-	}
-	return b, nil
-}
-
-func valueSize(v driver.Value) int {
-	switch x := v.(type) {
-	case string:
-		return 16 + len(x)
-	case []byte:
-		return 24 + len(x)
-	}
-	return 16
 }

@@ -31,6 +31,20 @@ type rows struct {
 	cs    *compiled
 	owner owner
 	back  func() // gives conn back; may be nil
+
+	// Room for the first rows of the first block, as a point read has, so that
+	// neither they nor their values are an allocation of their own.
+	room  [2][]driver.Value
+	cells [8]driver.Value
+}
+
+// readFirst reads the first block.
+func (r *rows) readFirst(ctx context.Context, dr driver.Rows) (sdk.Block, error) {
+	cells := r.cells[:]
+	if 2*len(r.columns) > len(cells) { // the end too is found with a row to read into
+		cells = nil
+	}
+	return readInto(ctx, dr, len(r.columns), r.room[:0], cells)
 }
 
 // Columns implements sdk.Rows.

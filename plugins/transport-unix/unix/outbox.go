@@ -56,7 +56,6 @@ func newOutbox(c *net.UnixConn, l limits, fail func(error)) (*outbox, error) {
 
 // begin waits until at most limit bytes wait to be sent and returns with mu
 // held: append frames to pending, then call commit. On an error mu is not held.
-// A nil ctx means not to wait.
 func (o *outbox) begin(ctx context.Context, limit int) error {
 	o.mu.Lock()
 	for {
@@ -64,7 +63,7 @@ func (o *outbox) begin(ctx context.Context, limit int) error {
 			defer o.mu.Unlock()
 			return o.err
 		}
-		if ctx == nil || o.backlogLocked() <= limit {
+		if o.backlogLocked() <= limit {
 			return nil
 		}
 		if err := o.awaitLocked(ctx); err != nil {

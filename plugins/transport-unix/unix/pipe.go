@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -61,7 +62,7 @@ func (p *pipe) cut(why error) {
 // post sends a small frame without waiting for room. A peer that makes us post
 // more and more and reads nothing is cut.
 func (p *pipe) post(kind byte, id uint64, payload []byte) {
-	if p.out.begin(nil, 0) != nil {
+	if p.out.begin(context.Background(), math.MaxInt) != nil { // no limit, so it never waits
 		return // the pipe has ended, and its reader tells
 	}
 	if p.out.backlogLocked() > 2*p.out.limit+sdk.MaxMessageBytes {
