@@ -266,8 +266,28 @@ func (i *Instance) stopStore(ctx context.Context) error {
 	if p.db != nil {
 		errs = append(errs, p.db.Close(ctx))
 	}
+	i.concede(ctx)
 	p.writer, p.db, p.renewal, p.grant = nil, nil, nil, sdk.Grant{}
 	return errors.Join(errs...)
+}
+
+// concede names this instance in the record of an epoch that it won and never
+// served, so that the lease's Release can mark it as left. Else the owner row would
+// name a living process, and the next instance would wait for its TTL.
+func (i *Instance) concede(ctx context.Context) {
+	p := &i.pass
+	if p.grant.Epoch == 0 || p.record.Epoch == p.grant.Epoch || p.lease == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	r := i.self
+	r.Epoch, r.Lineage, r.Workspace = p.grant.Epoch, p.grant.Lineage, p.grant.Workspace
+	r.SinceUnix = time.Now().Unix()
+	if err := p.lease.Announce(ctx, r); err != nil {
+		i.log.Warn("an epoch that was won and not served could not be given up by name; "+
+			"the next primary waits for the TTL", "epoch", r.Epoch, "error", err)
+	}
 }
 
 // startTransport serves if the epoch was won, and else looks for who does.
