@@ -60,6 +60,7 @@ func Bootstrap(ctx context.Context, cfg Config) (*Instance, error) {
 	i.localDB = sqlroute.Open(local{routed{i.reader, i.client}})
 	go i.run()
 	i.meet(ctx)
+	i.warn(ctx)
 	return i, nil
 }
 
@@ -121,6 +122,17 @@ func (i *Instance) meet(ctx context.Context) {
 	defer cancel()
 	if _, err := i.route.Primary(ctx, 0); err != nil {
 		i.log.Warn("no primary answers yet; reads work, writes wait", "err", err)
+	}
+}
+
+// warn logs what the store says an operator should know, as Status does.
+func (i *Instance) warn(ctx context.Context) {
+	st, err := i.reader.Status(ctx)
+	if err != nil {
+		i.log.Warn("the store did not tell its state", "err", err)
+	}
+	for _, w := range st.Warnings {
+		i.log.Warn(w)
 	}
 }
 
