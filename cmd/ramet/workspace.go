@@ -70,9 +70,10 @@ func (w *workspace) config(c *cobra.Command) (kernel.Config, error) {
 	return cfg, nil
 }
 
-// errand visits for do until it was done, was refused or ctx ends. A visitor does
-// not stand for promotion, so when a short-lived primary, like another errand,
-// leaves at the same moment there is nobody to ask: it leaves too and joins anew.
+// errand visits for do until it was done, was refused or ctx ends. It stands for
+// promotion meanwhile: when a short-lived primary, like another errand, leaves in
+// the middle of a write, only the next primary can tell whether it was applied. If
+// nobody can be asked at all, it leaves too and joins anew.
 // do is run again only after sdk.ErrUnavailable, which says that nothing was done.
 func (w *workspace) errand(c *cobra.Command, do func(context.Context, *kernel.Instance) error) error {
 	ctx, cancel, err := w.limit(c.Context())
@@ -84,6 +85,7 @@ func (w *workspace) errand(c *cobra.Command, do func(context.Context, *kernel.In
 		asked := false
 		err := w.visit(ctx, c, func(inst *kernel.Instance) error {
 			asked = true
+			inst.Watcher().SetEnabled(true)
 			return do(ctx, inst)
 		})
 		if !asked || !errors.Is(err, sdk.ErrUnavailable) || errors.Is(err, sdk.ErrOutcomeUnknown) || ctx.Err() != nil {
@@ -100,7 +102,7 @@ func (w *workspace) errand(c *cobra.Command, do func(context.Context, *kernel.In
 // rejoinPause keeps an errand that finds nobody from spinning.
 const rejoinPause = 20 * time.Millisecond
 
-// visit joins without standing for promotion, runs do and leaves. If nobody
+// visit joins, runs do and leaves. If nobody
 // serves the workspace the visitor is its primary meanwhile.
 func (w *workspace) visit(ctx context.Context, c *cobra.Command, do func(*kernel.Instance) error) error {
 	cfg, err := w.config(c)
