@@ -161,7 +161,11 @@ func TestKindsOfCallFailure(t *testing.T) {
 		handle(t, host, at+"sql", func(context.Context, []byte) ([]byte, error) {
 			return nil, &sdk.SQLError{Extended: 2067, Text: "twice"}
 		})
-		handle(t, host, at+"slow", func(ctx context.Context, _ []byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() })
+		handle(t, host, at+"slow", func(ctx context.Context, _ []byte) ([]byte, error) {
+			<-ctx.Done()
+			<-t.Context().Done() // no answer that could race with the caller's deadline
+			return nil, ctx.Err()
+		})
 		for _, from := range []*kernel.Instance{a, b, c} {
 			failures(t, from, at)
 		}
@@ -243,7 +247,7 @@ func TestDeadlineTravels(t *testing.T) {
 	dir := t.TempDir()
 	all := []*kernel.Instance{boot(t, dir), boot(t, dir), boot(t, dir)}
 	for _, host := range all {
-		ended := make(chan struct{}, len(all))
+		ended, gaveUp := make(chan struct{}, len(all)), make(chan struct{}, len(all))
 		stop := handle(t, host, "left", func(ctx context.Context, body []byte) ([]byte, error) {
 			d, ok := ctx.Deadline()
 			if !ok {
@@ -252,6 +256,7 @@ func TestDeadlineTravels(t *testing.T) {
 			if string(body) == "wait" {
 				<-ctx.Done()
 				ended <- struct{}{}
+				<-gaveUp // no answer that could race with the caller's deadline
 			}
 			return binary.AppendVarint(nil, int64(time.Until(d))), nil
 		})
@@ -266,6 +271,7 @@ func TestDeadlineTravels(t *testing.T) {
 			if _, err := from.Bus().Call(ctx, "left", []byte("wait")); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v, want the deadline", err)
 			}
+			gaveUp <- struct{}{}
 			cancel()
 			select {
 			case <-ended:
