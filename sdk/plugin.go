@@ -178,4 +178,5 @@ type Health struct {
 	Condition Condition
 	Reason    string        // empty when Ready
 	For       time.Duration // how long it has been so
+	PID       int           // process that serves the plugin; 0: this one, it is linked in
 }

@@ -118,7 +118,8 @@ func AppendHealth(b []byte, h sdk.Health) []byte {
 	b = appendUint(b, 1, h.Number)
 	b = appendUint(b, 2, h.Condition)
 	b = appendText(b, 3, h.Reason)
-	return appendDuration(b, 4, h.For)
+	b = appendDuration(b, 4, h.For)
+	return appendInt(b, 5, h.PID)
 }
 
 // DecodeHealth reads what AppendHealth wrote.
@@ -135,6 +136,8 @@ func DecodeHealth(b []byte) (sdk.Health, error) {
 			v.Reason = r.text()
 		case 4:
 			v.For = r.duration()
+		case 5:
+			v.PID = int(r.int())
 		}
 	}
 	return finish(&r, v)
