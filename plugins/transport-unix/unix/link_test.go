@@ -102,3 +102,27 @@ func TestFrameThatNeverLeftWasNotExecuted(t *testing.T) {
 		t.Errorf("%d unknown, %d certainly not executed, want 1 and 1", unknown, unavailable)
 	}
 }
+
+// TestServerClosedWhileProvingSaysGoodbye closes the server as soon as a link
+// believes that it stands, which may be before the server knows of it.
+func TestServerClosedWhileProvingSaysGoodbye(t *testing.T) {
+	sdktest.NoLeaks(t)
+	tr := openAt(t, defaultLimits()).Transport()
+	for round := range 300 {
+		at := []sdk.Endpoint{endpointOf(filepath.Join(privateDir(t), "s0"))}
+		s, err := tr.Serve(testCtx(t), sdk.Scope{Workspace: "w"}, at, echo{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := tr.Dial(testCtx(t), sdk.Scope{Workspace: "w"}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(testCtx(t)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Wait(testCtx(t)); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}

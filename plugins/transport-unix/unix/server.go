@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -117,6 +118,10 @@ func (s *server) prove(c *net.UnixConn) {
 	if err == nil {
 		err = s.open(c, peer)
 	}
+	if errors.Is(err, errClosing) { // the client believes that it is linked
+		_ = c.SetWriteDeadline(time.Now().Add(s.r.limits.goodbye))
+		_, _ = c.Write(appendFrame(nil, kindGoodbye, 0, []byte{1}))
+	}
 	if err != nil {
 		_ = c.Close()
 		if !errors.Is(err, errProbe) && !s.isClosing() {
@@ -200,7 +205,7 @@ func (s *server) Close(ctx context.Context) error {
 			l.unbind()
 		}
 		for _, c := range unproved {
-			_ = c.Close()
+			_ = c.CloseRead() // who is silent ends; who was just proved gets a goodbye
 		}
 		go s.shutdown(ctx) // ends when every Handle has; this and later calls wait for it
 	}
