@@ -20,6 +20,7 @@ var storeQueryCases = []storeCase{
 	{"does not write", "", storeQueryReadOnly},
 	{"errors of the engine", "", storeQueryErrors},
 	{"ended context", "", storeQueryCancelled},
+	{"rows outlive the context of their query", "", storeQueryOutlivesContext},
 	{"cut off in the first row", "", storeQueryCutFirst},
 	{"cut off between later rows", "", storeQueryCutLater},
 	{"fresh after the schema changed", "", storeQuerySchema},
@@ -188,6 +189,32 @@ func storeQueryErrors(f *storeFixture) {
 		storeWantCut(f, r)
 	}
 	w.want("SELECT 1", int64(1))
+}
+
+// storeQueryOutlivesContext ends the context of Query as soon as it has returned.
+func storeQueryOutlivesContext(f *storeFixture) {
+	w := f.primary()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := w.db.Query(ctx, sdk.Query{Statement: storeStmt(storeSeries(20_000))})
+	cancel()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer r.Close()
+	count := 0
+	for {
+		b, err := r.Next(f.ctx())
+		count += len(b.Rows)
+		if errors.Is(err, io.EOF) || err == nil && b.Last {
+			break
+		}
+		if err != nil {
+			f.t.Fatalf("after %d rows: %v", count, err)
+		}
+	}
+	if count != 20_000 {
+		f.t.Errorf("got %d rows, want 20000", count)
+	}
 }
 
 func storeQueryCancelled(f *storeFixture) {

@@ -111,12 +111,13 @@ func (c *conn) open(ctx context.Context, cs *compiled, st sdk.Statement, permit 
 		c.release(cs)
 		return nil, err
 	}
-	dr, err := cs.stmt.QueryContext(ctx, st.Args)
+	r := &rows{call: callContext{Context: ctx}}
+	dr, err := cs.stmt.QueryContext(&r.call, st.Args)
 	if err != nil {
 		c.release(cs)
 		return nil, err
 	}
-	r := &rows{columns: cs.describe(dr)}
+	r.columns = cs.describe(dr)
 	if r.first, err = r.readFirst(ctx, dr); err != nil {
 		_ = dr.Close() // it repeats the error
 		c.release(cs)
@@ -127,6 +128,7 @@ func (c *conn) open(ctx context.Context, cs *compiled, st sdk.Statement, permit 
 		c.release(cs)
 		return r, err
 	}
+	r.call.over.Store(true)
 	r.raw, r.conn, r.cs = dr, c, cs
 	return r, nil
 }

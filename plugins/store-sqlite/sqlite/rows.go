@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -36,6 +37,30 @@ type rows struct {
 	// neither they nor their values are an allocation of their own.
 	room  [2][]driver.Value
 	cells [8]driver.Value
+	call  callContext
+}
+
+// callContext is the context of a Query while it runs, and of nothing afterwards:
+// the driver keeps it in its rows, and they outlive the call.
+type callContext struct {
+	context.Context
+	over atomic.Bool
+}
+
+// Done implements context.Context.
+func (c *callContext) Done() <-chan struct{} {
+	if c.over.Load() {
+		return nil
+	}
+	return c.Context.Done()
+}
+
+// Err implements context.Context.
+func (c *callContext) Err() error {
+	if c.over.Load() {
+		return nil
+	}
+	return c.Context.Err()
 }
 
 // readFirst reads the first block.
