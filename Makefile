@@ -8,7 +8,10 @@ RACE     := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) 
 PKGS     := ./...
 DEMO     ?=
 
-.PHONY: all build run test unit race loopback cross soak bench bench-failover lint fuzz clean
+# Generators of the protocol's Go code, pinned in a module of their own.
+BUF      := $(GO) tool -modfile=../../tools/go.mod buf
+
+.PHONY: all build plugins proto proto-check proto-baseline run test unit race loopback cross soak bench bench-failover lint fuzz clean
 
 all: build lint test
 
@@ -16,6 +19,12 @@ build:
 	@echo "building $(BIN); the first build takes half a minute or more (SQLite is 9 MB of Go)"
 	@mkdir -p bin
 	@$(GO) build -o $(BIN) ./cmd/ramet
+	@$(MAKE) -s plugins
+
+# Each plugin as a program. Stripped: they load and hash faster.
+plugins:
+	@mkdir -p bin/plugins
+	@$(GO) build -trimpath -ldflags "-s -w" -o bin/plugins/ ./plugins/store-sqlite ./plugins/transport-unix ./plugins/failover-lease
 
 run: build
 	@$(BIN) demo $(DEMO)
@@ -61,6 +70,22 @@ lint:
 	@test -z "$$(gofmt -s -l . | tee /dev/stderr)"
 	$(GO) vet $(PKGS)
 	$(GO) run $(STATICCHECK) $(PKGS)
+
+# The Go code of sdk/proto. Works offline after "go mod download" in tools.
+proto:
+	cd sdk/proto && $(BUF) generate -o ..
+
+# The code is what the protocol files give, and they break no program of the last
+# release, whose protocol is baseline.binpb.
+proto-check:
+	cd sdk/proto && $(BUF) lint
+	cd sdk/proto && $(BUF) breaking --against baseline.binpb
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	cd sdk/proto && $(BUF) generate -o "$$tmp" && diff -r "$$tmp/internal/pb" ../internal/pb
+
+# Part of a release: what proto-check compares with from then on.
+proto-baseline:
+	cd sdk/proto && $(BUF) build -o baseline.binpb
 
 fuzz:
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/wire

@@ -23,16 +23,26 @@ var layers = []struct {
 		"the encoding needs no reflection and no generated code"},
 	{"sdk/sdktest", []string{"sdk", "sdk/wire"}, nil,
 		"an author's tests bring in nothing else"},
+	{"sdk/internal/...", nil, []string{"google.golang.org/protobuf", "google.golang.org/grpc"},
+		"generated code needs the protobuf runtime and gRPC"},
+	{"sdk/remote", []string{"sdk", "sdk/wire", "sdk/internal"}, []string{"github.com/hashicorp/go-plugin", "google.golang.org/grpc",
+		"google.golang.org/protobuf", "golang.org/x/sys"},
+		"the one package that knows go-plugin and gRPC"},
+	{"sdk/remote/remotetest", []string{"sdk", "sdk/remote", "sdk/sdktest"}, nil,
+		"an author's tests bring in nothing else"},
 	{"kernel", []string{"sdk", "sdk/wire", "kernel/internal"}, nil,
 		"the kernel knows no SQL driver, no transport and no configuration format"},
 	{"kernel/migrate", nil, []string{"github.com/pressly/goose/v3"},
 		"only who migrates with goose links it in"},
-	{"plugins/store-sqlite/...", []string{"sdk", "sdk/wire"}, []string{"modernc.org/sqlite"},
-		"a plugin sees the contract, not the kernel"},
-	{"plugins/transport-unix/...", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
-		"a plugin sees the contract, not the kernel"},
-	{"plugins/failover-lease/...", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
-		"a plugin sees the contract, not the kernel"},
+	{"plugins/store-sqlite/sqlite", []string{"sdk", "sdk/wire"}, []string{"modernc.org/sqlite"},
+		"a plugin sees the contract, not the kernel and not the boundary"},
+	{"plugins/store-sqlite", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
+	{"plugins/transport-unix/unix", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
+		"a plugin sees the contract, not the kernel and not the boundary"},
+	{"plugins/transport-unix", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
+	{"plugins/failover-lease/lease", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
+		"a plugin sees the contract, not the kernel and not the boundary"},
+	{"plugins/failover-lease", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
 	{"plugins/bundled", []string{"sdk", "plugins"}, nil,
 		"the one place that names the linked-in plugins"},
 }
@@ -61,7 +71,7 @@ func permitted(imp, self string, own, foreign []string) bool {
 	below := func(tree string) bool { return imp == tree || strings.HasPrefix(imp, tree+"/") }
 	if strings.HasPrefix(imp, module) {
 		return below(self) || slices.ContainsFunc(own, func(tree string) bool {
-			return imp == module+tree || (tree == "kernel/internal" || tree == "plugins") && below(module+tree)
+			return imp == module+tree || (tree == "kernel/internal" || tree == "sdk/internal" || tree == "plugins") && below(module+tree)
 		})
 	}
 	return imp == "github.com/hashicorp/go-hclog" || slices.ContainsFunc(foreign, below) ||

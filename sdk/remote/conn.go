@@ -1,0 +1,210 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ramet-io/ramet/sdk"
+	"github.com/ramet-io/ramet/sdk/wire"
+)
+
+const (
+	// crowded is from how many calls in flight on a sender lets the others join.
+	crowded = 8
+	// maxRunning is how many requests of the other side may run at once. Each takes a
+	// goroutine and some KiB.
+	maxRunning = 16 << 10
+	// idleWorkers is how many goroutines are kept for the next request.
+	idleWorkers = 64
+	// answerGrace is how long the answer to a call is waited for after its context
+	// ended and the other side was told. It is what the plugin says that counts (it may
+	// have committed just now); but a stopped process must not hold its callers.
+	answerGrace = 100 * time.Millisecond
+)
+
+// carrier moves the bytes of frames between two processes.
+type carrier interface {
+	io.Reader
+	sink
+	// close ends the carrier on both sides; reads and writes return.
+	close()
+}
+
+// conn is one side of a carrier: it multiplexes calls in both directions. It owns
+// the carrier and the goroutines that run the other side's requests.
+type conn struct {
+	car    carrier
+	out    *outbox
+	handle func(*request) // runs a request of the other side and answers it
+	stray  func(string)   // is told of a frame that makes no sense; at most once
+
+	calls   callTable
+	reqs    requestTable
+	work    chan *request // to idle workers
+	workers atomic.Int32  // idle ones, or about to be
+
+	frames atomic.Uint64 // read since the start: a sign of life
+	odd    sync.Once
+
+	done chan struct{} // closed by fail
+	once sync.Once
+	why  error // why it ended; set before done is closed
+
+	wg sync.WaitGroup
+}
+
+// newConn returns a conn that runs after start.
+func newConn(car carrier, handle func(*request), stray func(string)) *conn {
+	c := &conn{car: car, handle: handle, stray: stray, work: make(chan *request), done: make(chan struct{})}
+	c.out = newOutbox(car, c.fail)
+	c.calls.open = map[uint64]*call{}
+	c.reqs.running = map[uint64]*request{}
+	return c
+}
+
+// start runs the conn until fail.
+func (c *conn) start() {
+	c.wg.Go(func() { c.out.run(c.done) })
+	c.wg.Go(func() { c.fail(c.read()) })
+}
+
+// fail ends the conn; the first reason counts. It waits for nothing.
+func (c *conn) fail(why error) {
+	c.once.Do(func() {
+		if why == nil || errors.Is(why, io.EOF) || errors.Is(why, io.ErrUnexpectedEOF) {
+			why = errGone
+		}
+		c.why = why
+		close(c.done)
+		c.car.close()
+		c.out.stop(why)
+		c.calls.fail(c, why)
+		c.reqs.cancelAll()
+	})
+}
+
+// errGone is the end of a carrier that nobody explained.
+var errGone = errors.New("the other process is gone")
+
+// wait waits until nothing of the conn runs, after fail.
+func (c *conn) wait() { c.wg.Wait() }
+
+// read takes in frames until the carrier ends.
+func (c *conn) read() error {
+	r := frameReader{src: c.car}
+	for {
+		f, err := r.next()
+		if err != nil {
+			return err
+		}
+		c.frames.Add(1)
+		switch f.kind {
+		case kindRequest:
+			c.accept(&f)
+		case kindReply, kindError:
+			c.answered(&f)
+		case kindCancel:
+			c.reqs.cancel(&f)
+		case kindPing:
+			c.post(&frame{kind: kindPong, id: f.id}, nil)
+		case kindPong:
+		default:
+			c.strange(fmt.Sprintf("a frame of kind %d, which this version does not know", f.kind))
+		}
+	}
+}
+
+// strange reports, once, that the other side does not keep to the rules.
+func (c *conn) strange(what string) {
+	c.odd.Do(func() { c.stray(what) })
+}
+
+// accept runs a request on a worker.
+func (c *conn) accept(f *frame) {
+	r := &request{frame: *f, conn: c}
+	if f.timeout > 0 {
+		r.deadline = time.Now().Add(f.timeout)
+	}
+	if f.abandoned {
+		r.cancel(context.Canceled)
+	}
+	switch c.reqs.add(r) {
+	case errTwice:
+		c.strange(fmt.Sprintf("request %d (%s) came twice", f.id, f.op))
+		return
+	case errTooMany:
+		r.answerError(fmt.Errorf("%w: %d requests run already", sdk.ErrUnavailable, maxRunning))
+		return
+	}
+	select {
+	case c.work <- r:
+	default:
+		c.wg.Go(func() { c.worker(r) })
+	}
+}
+
+// worker runs requests until the conn ends or there are enough workers.
+func (c *conn) worker(r *request) {
+	for {
+		c.handle(r)
+		r.finish()
+		if c.workers.Add(1) > idleWorkers {
+			c.workers.Add(-1)
+			return
+		}
+		select {
+		case r = <-c.work:
+			c.workers.Add(-1)
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// answered hands an answer to its caller.
+func (c *conn) answered(f *frame) {
+	a := answer{body: f.body, object: f.object}
+	if f.kind == kindError {
+		var bad error
+		if a.err, bad = wire.DecodeError(f.body); bad != nil {
+			a.err = bad
+		} else if a.err == nil {
+			a.err = fmt.Errorf("%w: the other side answered with an error and did not say which", sdk.ErrInternal)
+		}
+		a.body = nil
+	}
+	call, late := c.calls.take(f.id)
+	switch {
+	case call != nil:
+		call.answer <- a
+	case late:
+		if f.kind == kindReply && f.object != 0 {
+			// Nobody waits for the object any more: it must not stay open.
+			c.wg.Go(func() { _, _ = invoke(context.Background(), c, opDrop, f.object, 0, nil, appendRaw) })
+		}
+	default:
+		c.strange(fmt.Sprintf("an answer to request %d, which was not asked or was answered before", f.id))
+	}
+}
+
+// post sends a frame that answers something: it does not wait for room.
+func (c *conn) post(f *frame, body []byte) {
+	if c.out.begin(context.Background(), true) != nil {
+		return // the conn has ended, and its reader tells
+	}
+	start := len(c.out.pending)
+	b := openFrame(c.out.pending, f)
+	at := len(b)
+	b = append(b, body...)
+	shutFrame(b, start, at)
+	c.out.pending = b
+	c.out.commit(false)
+}
+
+// ping asks the other side for a sign of life.
+func (c *conn) ping() { c.post(&frame{kind: kindPing}, nil) }
