@@ -91,7 +91,7 @@ type Record struct {
 type Holding struct {
 	Record    Record // whom to reckon with: the primary, or who took the lock since; zero: nobody ever
 	Announced Record // the last one announced, also if it left or died; zero: none ever
-	Held      bool   // somebody holds the lock at this moment
+	Held      bool   // a living process holds the lock, as far as can be told without touching it
 	Beat      uint64 // counter that Renew raises; a change is a sign of life
 }
 

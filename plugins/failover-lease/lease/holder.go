@@ -23,6 +23,13 @@ func (p picture) lockedBy() bool {
 	return p.lock.serves() && p.alive(p.lock.Record) != sdk.Dead
 }
 
+// held reports whether one of the files names a living process that has the lock.
+// The record alone does while a holder could not sign the lock file.
+func (p picture) held() bool {
+	has := func(r reading) bool { return r.serves() && !r.Record.Takeover && p.alive(r.Record) == sdk.Alive }
+	return has(p.lock) || has(p.record)
+}
+
 // nextInLine reports whether the holder of the lock took it after the record
 // was announced, so that it knows of that record and will act on it.
 func (p picture) nextInLine() bool {

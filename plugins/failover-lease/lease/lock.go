@@ -100,9 +100,10 @@ func (a attempt) tryAndLook(ctx context.Context) (*lease, picture, error) {
 	}
 }
 
-// Inspect reports what is known. It tells whether the lock is held without
-// trying it, since that could make another's attempt fail: from the system's
-// list of locks, or from a living process that the lock file names.
+// Inspect reports what is known. Whether the lock is held it tells from the processes
+// that the files name: trying it could make another's attempt fail, and reading
+// /proc/locks keeps every file lock of the machine waiting for an RCU grace period,
+// 7 ms in which no flock is taken and no database written.
 func (k *locker) Inspect(ctx context.Context) (sdk.Holding, error) {
 	if err := ctx.Err(); err != nil {
 		return sdk.Holding{}, err
@@ -121,7 +122,7 @@ func (k *locker) Inspect(ctx context.Context) (sdk.Holding, error) {
 	return sdk.Holding{
 		Record:    p.holder(),
 		Announced: p.record.Record,
-		Held:      flockListed(k.path) || p.lockedBy() && k.alive(p.lock.Record) == sdk.Alive,
+		Held:      p.held(),
 		Beat:      readBeat(k.beat),
 	}, nil
 }
