@@ -52,6 +52,11 @@ func startTime(pid int) (uint64, bool) {
 
 func isDead(state byte) bool { return state == 'Z' || state == 'X' || state == 'x' }
 
+// exiting is the kernel's PF_EXITING in the flags of a process. It is set before a
+// dying process lets go of its files, so whoever gets its lock finds it; a process
+// becomes a zombie only afterwards.
+const exiting = 0x4
+
 // alive reports on the process that r describes. A zombie is dead: its locks are
 // gone, only its parent has not looked.
 func alive(r sdk.Record) sdk.Liveness {
@@ -73,8 +78,9 @@ func alive(r sdk.Record) sdk.Liveness {
 	return sdk.Alive
 }
 
-// procStat reads fields 3 (state) and 22 (start in clock ticks) of /proc/PID/stat.
-// The name in field 2 may hold blanks and brackets, so it counts from the last one.
+// procStat reads fields 3 (state) and 22 (start in clock ticks) of /proc/PID/stat;
+// the state of one that is exiting, as its flags in field 9 say, is X. The name in
+// field 2 may hold blanks and brackets, so it counts from the last one.
 func procStat(pid int) (ticks uint64, state byte, err error) {
 	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -85,7 +91,11 @@ func procStat(pid int) (ticks uint64, state byte, err error) {
 		return 0, 0, fmt.Errorf("stat of process %d has %d fields", pid, len(fields))
 	}
 	ticks, err = strconv.ParseUint(string(fields[19]), 10, 64)
-	return ticks & ticksMask, fields[0][0], err
+	state = fields[0][0]
+	if flags, ferr := strconv.ParseUint(string(fields[6]), 10, 64); ferr == nil && flags&exiting != 0 {
+		state = 'X'
+	}
+	return ticks & ticksMask, state, err
 }
 
 func processExists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
