@@ -16,6 +16,7 @@ type pass struct {
 	sets      [][]sdk.Endpoint
 	lease     sdk.Lease  // the right to stand; nil: none in hand
 	displaces sdk.Record // the primary that the watcher found lost
+	spare     sdk.DB     // opened ahead for stand; nil: none
 
 	db     sdk.DB // open for writing; nil unless the epoch was won
 	grant  sdk.Grant
@@ -45,6 +46,7 @@ func quitter(resign chan error) func(error) {
 type turn struct {
 	lease     sdk.Lease  // promote: a won lease, or nil to use the one in hand
 	displaces sdk.Record // promote: the primary found lost
+	spare     sdk.DB     // promote: the store opened ahead; may be nil
 	demote    error      // demote: why; nil: promote
 	reason    string
 }
@@ -87,8 +89,9 @@ func (i *Instance) take(t turn) error {
 	}
 	i.reason = t.reason
 	if err := i.pipe.Rewind(i.life, to); err != nil {
-		return err
+		return errors.Join(err, closeUnused(i.life, t.spare))
 	}
+	i.pass.spare = t.spare
 	return i.pipe.Advance(i.life)
 }
 
@@ -151,12 +154,15 @@ func (i *Instance) closeHandles() error {
 const closeBudget = 5 * time.Second
 
 // ask hands a turn to run, unless the role's goroutine ends first; then a lease
-// that was won is given back. Only one turn is taken: the pipeline stops the asker
+// that was won, and a spare, are given back. Only one turn is taken: the pipeline stops the asker
 // before it moves.
 func (i *Instance) ask(ctx context.Context, t turn) {
 	select {
 	case i.turns <- t:
 	case <-ctx.Done():
+		if err := closeUnused(ctx, t.spare); err != nil {
+			i.log.Error("close an unused handle of the store", "err", err)
+		}
 		if t.lease != nil {
 			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeBudget)
 			defer cancel()

@@ -17,6 +17,7 @@ type standby struct {
 	lease sdk.Lease // held, next in line; nil: none
 	won   chan sdk.Lease
 	await *work
+	spare *spare // nil: not wanted
 	ttl   time.Duration
 
 	record sdk.Record // who is watched
@@ -47,7 +48,9 @@ func (s *standby) run(ctx context.Context) {
 	s.next = time.Now().Add(s.every)
 	for {
 		enabled, changed := s.i.watch.state()
-		s.wait(ctx, enabled && s.i.unfit() == nil)
+		may := enabled && s.i.unfit() == nil
+		s.wait(ctx, may)
+		s.prepare(ctx, may)
 		timer := time.NewTimer(recheck)
 		select {
 		case <-ctx.Done():
@@ -61,11 +64,14 @@ func (s *standby) run(ctx context.Context) {
 				recheck = s.every
 				continue
 			}
-			s.i.ask(ctx, turn{lease: lease, reason: "got the lock"})
+			s.i.ask(ctx, turn{lease: lease, spare: s.spare.take(), reason: "got the lock"})
 			return
 		case <-s.i.nudge:
-			s.await.stop() // to try at once
+			timer.Stop()
+			s.await.stop() // to try at once, before anything else: it may be free
 			s.await = nil
+			recheck = time.Millisecond
+			continue
 		case ok := <-s.probed:
 			s.ev.Probed, s.ev.ProbeOK = true, ok
 			s.probe.stop()
@@ -109,8 +115,28 @@ func (s *standby) wait(ctx context.Context, may bool) {
 	})
 }
 
+// prepare opens the store ahead while this instance may be promoted. It waits for a
+// link, which shows that a primary has made the store what it must be.
+func (s *standby) prepare(ctx context.Context, may bool) {
+	switch {
+	case may && s.spare == nil && s.i.linked() != nil:
+		s.spare = s.i.openSpare()
+	case !may && s.spare != nil:
+		s.discard(ctx)
+	}
+}
+
+// discard closes the spare if it was not handed on.
+func (s *standby) discard(ctx context.Context) {
+	if err := s.spare.close(ctx); err != nil {
+		s.i.log.Error("close the spare handle of the store", "err", err)
+	}
+	s.spare = nil
+}
+
 // giveBack releases a lease that arrived too late to be used.
 func (s *standby) giveBack(ctx context.Context) {
+	s.discard(ctx)
 	s.await.stop()
 	select {
 	case lease := <-s.won:
@@ -145,9 +171,18 @@ func (s *standby) judge(ctx context.Context, enabled bool) (recheck time.Duratio
 			return 0, true
 		}
 	}
+	if s.lease != nil && !s.ev.LinkUp {
+		// It let go of the lock and the link and is not seen to be dead: most likely it
+		// is dying.
+		j.Recheck = min(j.Recheck, dyingPause)
+	}
 	// Readings keep their own pace; the watcher may want to be asked sooner.
 	return max(min(j.Recheck, time.Until(s.next)), time.Millisecond), false
 }
+
+// dyingPause is how soon one that holds the lock looks again at a primary without a
+// link.
+const dyingPause = 5 * time.Millisecond
 
 // read takes a reading of record, beat and process. Only what was seen awake
 // counts: if our own timer fired late, the count starts over.
@@ -242,6 +277,7 @@ func (s *standby) displace(ctx context.Context, j sdk.Judgement) bool {
 			t.lease = noLock{ttl: s.ttl}
 		}
 	}
+	t.spare = s.spare.take()
 	s.i.ask(ctx, t)
 	return true
 }

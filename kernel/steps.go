@@ -137,9 +137,11 @@ func (i *Instance) withoutLock() bool {
 
 // win opens the store and advances the epoch, unless the present owner lives.
 func (i *Instance) win(ctx context.Context) (err error) {
-	db, err := i.parts.store.Open(ctx, i.openOptions(sdk.Primary))
-	if err != nil {
-		return err
+	db := i.pass.spare
+	if i.pass.spare = nil; db == nil {
+		if db, err = i.parts.store.Open(ctx, i.openOptions(sdk.Primary)); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		if err != nil {
@@ -266,8 +268,9 @@ func (i *Instance) stopStore(ctx context.Context) error {
 	if p.db != nil {
 		errs = append(errs, p.db.Close(ctx))
 	}
+	errs = append(errs, closeUnused(ctx, p.spare))
 	i.concede(ctx)
-	p.writer, p.db, p.renewal, p.grant = nil, nil, nil, sdk.Grant{}
+	p.writer, p.db, p.spare, p.renewal, p.grant = nil, nil, nil, nil, sdk.Grant{}
 	return errors.Join(errs...)
 }
 

@@ -280,7 +280,9 @@ func (d *db) Close(ctx context.Context) error {
 	}
 	err := d.readers.close()
 	if d.w != nil {
-		d.fold()
+		if d.lineage != "" { // it was owner; a spare must not stand in the owner's way
+			d.fold()
+		}
 		err = errors.Join(err, d.w.close())
 	}
 	if d.forget != nil {
