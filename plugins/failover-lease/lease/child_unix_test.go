@@ -136,6 +136,21 @@ func (c *child) line() string {
 
 func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
 
+// stop stops the child and returns when it does not run any more: the signal alone
+// leaves another processor some time to go on.
+func (c *child) stop(t testing.TB) {
+	t.Helper()
+	c.signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	for err == syscall.EINTR {
+		_, err = syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	}
+	if err != nil || !status.Stopped() {
+		t.Fatalf("stop child: status %#x, %v", status, err)
+	}
+}
+
 // kill ends the child and reaps it; again is harmless.
 func (c *child) kill() {
 	c.signal(syscall.SIGKILL)

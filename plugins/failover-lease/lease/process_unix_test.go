@@ -93,7 +93,7 @@ func TestStoppedHolderKeepsLockAndFallsSilent(t *testing.T) {
 	}
 	first := inspect().Beat
 	eventually(t, "a beat", func() bool { return inspect().Beat > first })
-	c.signal(syscall.SIGSTOP)
+	c.stop(t)
 	last := inspect().Beat
 	eventually(t, "silence", func() bool { // 20 readings in a row, as a standby counts
 		for range 20 {
@@ -135,7 +135,7 @@ func TestKilledTakerIsTakenOver(t *testing.T) {
 	sdktest.NoLeaks(t)
 	dir := filepath.Join(t.TempDir(), "state")
 	stopped := start(t, "hold", dir, "won")
-	stopped.signal(syscall.SIGSTOP)
+	stopped.stop(t)
 	taker := start(t, "takeover", dir, "won")
 	k := open(t, dir).Lock()
 	cl := claim("c")
@@ -165,9 +165,9 @@ func TestKilledTakerIsTakenOver(t *testing.T) {
 func TestNextInLineActsAloneWhenTheTakerDies(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	stopped := start(t, "hold", dir, "won")
-	stopped.signal(syscall.SIGSTOP)
+	stopped.stop(t)
 	taker := start(t, "takeover", dir, "won")
-	taker.signal(syscall.SIGSTOP) // so that it does not take the lock itself
+	taker.stop(t) // so that it does not take the lock itself
 	stopped.kill()
 	next, other := open(t, dir).Lock(), open(t, dir).Lock()
 	l := mustAcquire(t, next, claim("next"))
