@@ -78,7 +78,7 @@ func writeRecord(path string, r sdk.Record) error {
 		return fmt.Errorf("%w: encode record: %v", sdk.ErrInternal, err)
 	}
 	temp := fmt.Sprintf("%s.tmp-%d-%d", path, os.Getpid(), tempCounter.Add(1))
-	if err := os.WriteFile(temp, append(raw, '\n'), 0o600); err != nil {
+	if err := writeTemp(temp, append(raw, '\n')); err != nil {
 		_ = os.Remove(temp)
 		return fmt.Errorf("%w: write %s: %v; is the disk full?", sdk.ErrUnavailable, temp, err)
 	}
@@ -87,6 +87,16 @@ func writeRecord(path string, r sdk.Record) error {
 		return fmt.Errorf("%w: replace %s: %v", sdk.ErrUnavailable, path, err)
 	}
 	return nil
+}
+
+func writeTemp(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	reserve(f, len(b))
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
 }
 
 // replace renames. Windows refuses while a reader has the target open, which
