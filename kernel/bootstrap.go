@@ -116,11 +116,15 @@ func (i *Instance) comeUp(ctx context.Context) (err error) {
 // meetWithin bounds the wait of a new secondary for its primary's answer.
 const meetWithin = 5 * time.Second
 
-// meet waits until a primary answers.
+// meet waits until a primary answers and has this instance on its list.
 func (i *Instance) meet(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, meetWithin)
 	defer cancel()
-	if _, err := i.route.Primary(ctx, 0); err != nil {
+	t, err := i.route.Primary(ctx, 0)
+	if err == nil && t.Link != nil {
+		err = i.greet(ctx, t.Link, t.Epoch)
+	}
+	if err != nil {
 		i.log.Warn("no primary answers yet; reads work, writes wait", "err", err)
 	}
 }

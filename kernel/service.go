@@ -3,7 +3,6 @@ package kernel
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -101,27 +100,36 @@ func (i *Instance) linker(ctx context.Context) {
 		if ok {
 			link, err := i.dial(ctx, r)
 			if err == nil {
-				pause = minPause
 				seen = r
-				i.follow(ctx, r, link)
+				err = i.follow(ctx, r, link)
+			}
+			if err == nil {
+				pause = minPause
 				continue
 			}
-			i.log.Debug("dial", "to", r.Endpoints, "err", err)
+			i.log.Debug("link", "to", r.Endpoints, "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		pause = min(pause+pause/4, maxPause) // so that we lose at most a quarter of the time it takes
+		i.awaitRecord(ctx, r, pause)
+		pause = min(2*pause, maxPause)
 	}
 }
 
 const (
-	minPause    = 500 * time.Microsecond
-	maxPause    = 10 * time.Millisecond
+	minPause    = 5 * time.Millisecond // before a dial that failed is tried again
+	maxPause    = 100 * time.Millisecond
+	lookPause   = 10 * time.Millisecond // between two looks at the record while a primary is in doubt
 	dialTimeout = 2 * time.Second
 )
+
+// awaitRecord waits until another record than r is announced, but not longer than
+// most.
+func (i *Instance) awaitRecord(ctx context.Context, r sdk.Record, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	if _, err := i.parts.lock.Changed(ctx, r); err != nil {
+		<-ctx.Done() // also when the lock does not work
+	}
+}
 
 // findPrimary reads who serves. A primary that left, or one below the epoch
 // already seen, is none.
@@ -138,21 +146,14 @@ func (i *Instance) dial(ctx context.Context, r sdk.Record) (sdk.Link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	watch := start(func(quit context.Context) {
-		if i.superseded(quit, r, maxPause) {
+		if i.superseded(quit, r, lookPause) {
 			cancel()
 		}
 	})
 	defer watch.stop()
 	scope := sdk.Scope{Workspace: r.Workspace, Epoch: r.Epoch, Instance: i.self.Instance,
 		Incarnation: i.self.Incarnation, PID: i.self.PID, Role: sdk.Secondary}
-	link, err := i.parts.transport.Dial(ctx, scope, r.Endpoints)
-	if err != nil {
-		return nil, err
-	}
-	if err := i.greet(ctx, link, r.Epoch); err != nil {
-		return nil, errors.Join(err, link.Close(context.WithoutCancel(ctx)))
-	}
-	return link, nil
+	return i.parts.transport.Dial(ctx, scope, r.Endpoints)
 }
 
 // superseded blocks until the record names another primary than r, and reports
@@ -170,6 +171,7 @@ func (i *Instance) superseded(ctx context.Context, r sdk.Record, every time.Dura
 	}
 }
 
+// greet tells the primary of this instance and learns who else is there.
 func (i *Instance) greet(ctx context.Context, link sdk.Link, epoch uint64) error {
 	body, err := json.Marshal(i.me(sdk.Secondary))
 	if err != nil {
@@ -183,26 +185,32 @@ func (i *Instance) greet(ctx context.Context, link sdk.Link, epoch uint64) error
 }
 
 // follow is one link's life: it tells the route, and waits until the link is gone
-// or another primary took over.
-func (i *Instance) follow(ctx context.Context, r sdk.Record, link sdk.Link) {
+// or another primary took over. Writes that wait go first, the greeting with them:
+// the handshake of the link has proved who serves. The error is that of the greeting.
+func (i *Instance) follow(ctx context.Context, r sdk.Record, link sdk.Link) error {
 	gen := i.route.set(forward.Target{Epoch: r.Epoch, Lineage: r.Lineage, Link: link})
 	i.roles.set(RoleChange{Role: sdk.Secondary, Primary: r, Reason: "linked to " + r.Instance})
 	i.restore("takeover")
 	i.setLinked(link, r)
 	life, cancel := context.WithCancel(ctx)
+	var greeted error
 	watch := start(func(quit context.Context) {
 		defer cancel()
-		i.watchLink(quit, link, r)
+		greeted = i.greet(quit, link, r.Epoch)
+		if greeted == nil {
+			i.watchLink(quit, link, r)
+		}
 	})
 	err := link.Wait(life)
 	goodbye := err == nil
 	watch.stop()
 	cancel()
 	i.route.clear(gen)
+	i.setUnlinked(goodbye) // before the tidying: the standby waits for it
 	if err := link.Close(context.WithoutCancel(ctx)); err != nil {
 		i.log.Debug("close link", "err", err)
 	}
-	i.setUnlinked(goodbye)
+	return greeted
 }
 
 // watchLink returns when r is superseded; it looks often only while the primary is
@@ -212,7 +220,7 @@ func (i *Instance) watchLink(ctx context.Context, link sdk.Link, r sdk.Record) {
 	for {
 		every := superviseEvery
 		if i.suspect.Load() {
-			every = maxPause / 2
+			every = lookPause / 2
 		}
 		select {
 		case <-ctx.Done():

@@ -156,10 +156,10 @@ func (i *Instance) win(ctx context.Context) (err error) {
 	if err := i.ownerGone(ctx, st); err != nil {
 		return err
 	}
-	if err := i.identify(ctx); err != nil {
-		return err
-	}
 	terms := i.pass.lease.Terms()
+	if terms.StartTime != 0 { // so that the owner row tells this process from a later one with its pid
+		i.self.StartTime = terms.StartTime
+	}
 	i.pass.resign = make(chan error, 1)
 	quit := quitter(i.pass.resign)
 	i.pass.renewal = start(newRenewal(i, quit).run)
@@ -227,19 +227,6 @@ func (i *Instance) advance(ctx context.Context, terms sdk.Terms, st sdk.StoreSta
 // takeoverPatience is how long a takeover waits for the store's writer: hardly, for
 // what the watcher saw is of the moment before.
 const takeoverPatience = 10 * time.Millisecond
-
-// identify learns how the lock plugin tells this process from a later one with the
-// same pid, so that the owner row can.
-func (i *Instance) identify(ctx context.Context) error {
-	if i.self.StartTime != 0 || i.withoutLock() {
-		return nil
-	}
-	h, err := i.parts.lock.Inspect(ctx)
-	if err == nil && h.Record.Incarnation == i.self.Incarnation {
-		i.self.StartTime = h.Record.StartTime
-	}
-	return err
-}
 
 // migrate runs Config.Migrate if the store's version is not the declared one.
 func (i *Instance) migrate(ctx context.Context) error {

@@ -27,6 +27,12 @@ type Lock interface {
 	// Inspect reports what is known and changes nothing, not even a file's time.
 	// A workspace that was never used gives a zero Holding and no error.
 	Inspect(ctx context.Context) (Holding, error)
+	// Changed blocks until the record announced last differs from seen in its
+	// incarnation, epoch, Left or Takeover, and returns what Inspect then says; at once
+	// if it differs already. It is how a secondary hears of a new primary, so every
+	// millisecond of delay is one without writes; the first 20 ms of a call count most.
+	// It changes nothing. When ctx or the plugin ends first it returns their error.
+	Changed(ctx context.Context, seen Record) (Holding, error)
 	// Alive reports whether the process that r describes exists. Stopped is alive.
 	Alive(ctx context.Context, r Record) (Liveness, error)
 }
@@ -68,6 +74,7 @@ type Terms struct {
 	TTL           time.Duration // after this long without Renew the holder may be displaced
 	MinTTL        time.Duration // the smallest TTL the engine can keep
 	FailoverBound time.Duration // how long the engine's own failover can take; 0: it has none
+	StartTime     uint64        // of the claim's process, as in Record; 0: the plugin cannot tell
 }
 
 // Record describes an instance to the others.

@@ -23,6 +23,13 @@ func (f *far) lock(r *request) error {
 	case opLockInspect:
 		h, err := l.Inspect(r)
 		return reply(r, h, err, wire.AppendHolding)
+	case opLockChanged:
+		seen, err := wire.DecodeRecord(r.body)
+		if err != nil {
+			return err
+		}
+		h, err := l.Changed(r, seen)
+		return reply(r, h, err, wire.AppendHolding)
 	case opLockAlive:
 		rec, err := wire.DecodeRecord(r.body)
 		if err != nil {

@@ -30,6 +30,10 @@ func (l nearLock) Inspect(ctx context.Context) (sdk.Holding, error) {
 	return ask(ctx, l.near, opLockInspect, 0, nil, appendRaw, wire.DecodeHolding)
 }
 
+func (l nearLock) Changed(ctx context.Context, seen sdk.Record) (sdk.Holding, error) {
+	return ask(ctx, l.near, opLockChanged, 0, seen, wire.AppendRecord, wire.DecodeHolding)
+}
+
 func (l nearLock) Alive(ctx context.Context, r sdk.Record) (sdk.Liveness, error) {
 	return ask(ctx, l.near, opLockAlive, 0, r, wire.AppendRecord, wire.DecodeLiveness)
 }

@@ -15,6 +15,7 @@ const (
 	opLockAwait   op = 21
 	opLockInspect op = 22
 	opLockAlive   op = 23
+	opLockChanged op = 24
 
 	opLeaseAnnounce op = 30
 	opLeaseRenew    op = 31
@@ -71,6 +72,7 @@ var opNames = map[op]string{
 	opDrop:            "object.Drop",
 	opPortsCandidates: "Ports.Candidates",
 	opLockAcquire:     "Lock.Acquire", opLockAwait: "Lock.Await", opLockInspect: "Lock.Inspect", opLockAlive: "Lock.Alive",
+	opLockChanged:   "Lock.Changed",
 	opLeaseAnnounce: "Lease.Announce", opLeaseRenew: "Lease.Renew", opLeaseRelease: "Lease.Release",
 	opStoreResourceKey: "Store.ResourceKey", opStoreOpen: "Store.Open",
 	opDBStatus: "DB.Status", opDBAdvance: "DB.Advance", opDBSetSchema: "DB.SetSchema", opDBApply: "DB.Apply",

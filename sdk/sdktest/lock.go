@@ -29,6 +29,7 @@ func Lock(t *testing.T, p sdk.Plugin) {
 	}{
 		{"unused workspace", lockUnused},
 		{"acquire, announce, inspect, release", lockLifecycle},
+		{"changed", lockChanged},
 		{"held by another", lockHeld},
 		{"one winner of many", lockRace},
 		{"await after release", lockAwaitRelease},

@@ -34,6 +34,9 @@ func lockLifecycle(t *testing.T, p sdk.Plugin) {
 		got.SinceUnix != want.SinceUnix || got.Left || got.Takeover || !slices.Equal(got.Endpoints, want.Endpoints) {
 		t.Errorf("inspect %+v, want held by %+v", h, want)
 	}
+	if terms.StartTime != got.StartTime {
+		t.Errorf("start time %d in the terms, %d in the record", terms.StartTime, got.StartTime)
+	}
 	if err := l.Release(lockContext(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +46,64 @@ func lockLifecycle(t *testing.T, p sdk.Plugin) {
 	if terms := lockMust(t, b, 2).Terms(); terms.Epoch != 7 || terms.Lineage != "lineage" || terms.Takeover {
 		t.Errorf("terms %+v of the second lease, want epoch and lineage of the record", terms)
 	}
+}
+
+// lockChanged has a reader hear of each record once, also of one that came before it
+// asked.
+func lockChanged(t *testing.T, p sdk.Plugin) {
+	dir := t.TempDir()
+	holder := lockOpen(t, p, dir).Lock()
+	running := lockOpen(t, p, dir)
+	reader := running.Lock()
+	heard := make(chan sdk.Record)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(heard)
+		var seen sdk.Record
+		for seen.Epoch < 4 || !seen.Left {
+			h, err := reader.Changed(lockContext(t), seen)
+			if err != nil {
+				t.Errorf("changed after %+v: %v", seen, err)
+				return
+			}
+			seen = h.Announced
+			heard <- seen
+		}
+	})
+	hear := func(epoch uint64, left bool) {
+		t.Helper()
+		if r := <-heard; r.Epoch != epoch || r.Left != left {
+			t.Errorf("heard of %+v, want epoch %d, left %v", r, epoch, left)
+		}
+	}
+	l := lockMust(t, holder, 1)
+	lockAnnounce(t, l, 1, 3)
+	hear(3, false)
+	lockAnnounce(t, l, 1, 4)
+	hear(4, false)
+	if err := l.Release(lockContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	hear(4, true)
+	wg.Wait()
+	seen := lockInspect(t, reader).Announced
+	ctx, cancel := context.WithCancel(lockContext(t))
+	wg.Go(func() {
+		if _, err := reader.Changed(ctx, seen); !errors.Is(err, context.Canceled) {
+			t.Errorf("changed, cancelled: %v", err)
+		}
+	})
+	cancel()
+	wg.Wait()
+	wg.Go(func() {
+		if _, err := reader.Changed(lockContext(t), seen); !errors.Is(err, sdk.ErrClosed) {
+			t.Errorf("changed, closed: %v", err)
+		}
+	})
+	if err := running.Close(lockContext(t)); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
 }
 
 func lockHeld(t *testing.T, p sdk.Plugin) {

@@ -63,6 +63,9 @@ func (f farWatcher) Judge(ctx, sdk.Evidence) (sdk.Judgement, error) {
 func (f farLock) Acquire(ctx, sdk.Claim) (sdk.Lease, error) { return nil, f.call("Acquire") }
 func (f farLock) Await(ctx, sdk.Claim) (sdk.Lease, error)   { return nil, f.call("Await") }
 func (f farLock) Inspect(ctx) (sdk.Holding, error)          { return sdk.Holding{}, f.call("Inspect") }
+func (f farLock) Changed(ctx, sdk.Record) (sdk.Holding, error) {
+	return sdk.Holding{}, f.call("Changed")
+}
 func (f farLock) Alive(ctx, sdk.Record) (sdk.Liveness, error) {
 	return sdk.Dead, f.call("Alive")
 }

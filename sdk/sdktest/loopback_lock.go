@@ -32,6 +32,15 @@ func (l loopLock) Inspect(ctx context.Context) (sdk.Holding, error) {
 	return answer(h, err, wire.AppendHolding, wire.DecodeHolding)
 }
 
+func (l loopLock) Changed(ctx context.Context, seen sdk.Record) (sdk.Holding, error) {
+	seen, err := pass(seen, wire.AppendRecord, wire.DecodeRecord)
+	if err != nil {
+		return sdk.Holding{}, err
+	}
+	h, err := l.l.Changed(ctx, seen)
+	return answer(h, err, wire.AppendHolding, wire.DecodeHolding)
+}
+
 func (l loopLock) Alive(ctx context.Context, r sdk.Record) (sdk.Liveness, error) {
 	r, err := pass(r, wire.AppendRecord, wire.DecodeRecord)
 	if err != nil {

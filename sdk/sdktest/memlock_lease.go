@@ -101,7 +101,7 @@ func memLockCheck(ctx context.Context, c sdk.Claim) error {
 func (k *memLocker) grantLocked(c sdk.Claim, takeover bool) *memLease {
 	p := k.place
 	l := &memLease{k: k, record: memLockIdentify(c.Record), terms: sdk.Terms{
-		Epoch: p.record.Epoch, Lineage: p.record.Lineage, Takeover: takeover, TTL: c.TTL, MinTTL: memLockMinTTL,
+		Epoch: p.record.Epoch, Lineage: p.record.Lineage, Takeover: takeover, TTL: c.TTL, MinTTL: memLockMinTTL, StartTime: memLockStart,
 	}}
 	l.record.Left, l.record.Endpoints = false, nil
 	if c.TTL == 0 {
@@ -133,6 +133,25 @@ func (k *memLocker) Inspect(ctx context.Context) (sdk.Holding, error) {
 	defer k.m.mu.Unlock()
 	p := k.place
 	return sdk.Holding{Record: p.viewLocked(), Announced: p.record, Held: p.holder != nil, Beat: p.beat}, nil
+}
+
+// Changed waits for another record.
+func (k *memLocker) Changed(ctx context.Context, seen sdk.Record) (sdk.Holding, error) {
+	for {
+		k.m.mu.Lock()
+		changed, now := k.place.changed, k.place.record
+		k.m.mu.Unlock()
+		if now.Incarnation != seen.Incarnation || now.Epoch != seen.Epoch || now.Left != seen.Left || now.Takeover != seen.Takeover {
+			return k.Inspect(ctx)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return sdk.Holding{}, ctx.Err()
+		case <-k.closed:
+			return sdk.Holding{}, errMemLockClosed()
+		}
+	}
 }
 
 // Alive reports what SetAlive said, else whether r is of this process.

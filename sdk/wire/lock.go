@@ -43,7 +43,8 @@ func AppendTerms(b []byte, t sdk.Terms) []byte {
 	b = appendBool(b, 4, t.Takeover)
 	b = appendDuration(b, 5, t.TTL)
 	b = appendDuration(b, 6, t.MinTTL)
-	return appendDuration(b, 7, t.FailoverBound)
+	b = appendDuration(b, 7, t.FailoverBound)
+	return appendUint(b, 8, t.StartTime)
 }
 
 // DecodeTerms reads what AppendTerms wrote.
@@ -66,6 +67,8 @@ func DecodeTerms(b []byte) (sdk.Terms, error) {
 			v.MinTTL = r.duration()
 		case 7:
 			v.FailoverBound = r.duration()
+		case 8:
+			v.StartTime = r.uint()
 		}
 	}
 	return finish(&r, v)

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	burstStep  = 200 * time.Microsecond // between tries when the lock should be free any moment
+	burstStep  = 200 * time.Microsecond // between the first tries when the lock should be free any moment
 	burstTime  = 50 * time.Millisecond  // how long: a dying process of 200 MiB takes about as much
+	burstLook  = 5                      // tries after which one looks whether a living process signed
 	pollFast   = 5 * time.Millisecond   // while nothing else would tell of the holder's end
 	pollLinked = 100 * time.Millisecond // while link and pidfd would
 )
@@ -42,20 +43,32 @@ func (k *locker) Await(ctx context.Context, c sdk.Claim) (sdk.Lease, error) {
 	}
 }
 
-// burst tries every fifth of a millisecond for a while; nil, nil: still held.
+// burst tries in quick succession for a while; nil, nil: still held. It ends
+// early when another living process signs the lock, and leaves the processor to it.
 func (a attempt) burst(ctx context.Context) (*lease, error) {
-	for end := time.Now().Add(burstTime); ; nap(burstStep) {
+	for n, began := 1, time.Now(); ; n++ {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		if l, err := a.try(ctx); l != nil || err != nil {
 			return l, err
 		}
-		if time.Now().After(end) {
+		took := time.Since(began)
+		if took > burstTime {
 			return nil, nil
 		}
+		if n%burstLook == 0 {
+			if p, err := a.k.look(); err == nil && p.lockedBy() {
+				return nil, nil
+			}
+		}
+		nap(stepAfter(took))
 	}
 }
+
+// stepAfter is the pause of a poll that has taken so long: it loses a tenth of that at
+// most, and leaves the processors to those that are waited for.
+func stepAfter(took time.Duration) time.Duration { return max(burstStep, took/10) }
 
 // watch waits until the holder's process ends (nil, nil) or the lock, or a
 // takeover, is ours.

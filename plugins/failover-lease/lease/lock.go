@@ -215,6 +215,7 @@ func (a attempt) grant(ctx context.Context, f *lockFile) (*lease, error) {
 			MinTTL:   minTTL,
 		},
 	}
+	l.terms.StartTime = l.rec.StartTime
 	l.rec.Left, l.rec.Endpoints = false, nil
 	if f != nil {
 		l.files = []lockFile{*f}

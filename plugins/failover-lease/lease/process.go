@@ -2,6 +2,7 @@ package lease
 
 import (
 	"os"
+	"sync"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -12,11 +13,17 @@ func identify(r sdk.Record) sdk.Record {
 	if r.PID == 0 {
 		r.PID = os.Getpid()
 	}
-	if t, ok := startTime(r.PID); ok {
+	start := startTime
+	if r.PID == os.Getpid() {
+		start = func(int) (uint64, bool) { return ownStart() }
+	}
+	if t, ok := start(r.PID); ok {
 		r.StartTime = t
 	}
 	return r
 }
+
+var ownStart = sync.OnceValues(func() (uint64, bool) { return startTime(os.Getpid()) })
 
 // alive reports on r's process. On a file system that several machines may share,
 // another boot can also be another machine, of which nothing is known.

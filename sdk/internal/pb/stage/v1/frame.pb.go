@@ -107,6 +107,7 @@ const (
 	Operation_OPERATION_LOCK_AWAIT         Operation = 21  // Claim -> Terms, and a lease
 	Operation_OPERATION_LOCK_INSPECT       Operation = 22  // nothing -> Holding
 	Operation_OPERATION_LOCK_ALIVE         Operation = 23  // Record -> LivenessAnswer
+	Operation_OPERATION_LOCK_CHANGED       Operation = 24  // Record -> Holding
 	Operation_OPERATION_LEASE_ANNOUNCE     Operation = 30  // Record -> Terms
 	Operation_OPERATION_LEASE_RENEW        Operation = 31  // nothing -> Terms, which may have changed
 	Operation_OPERATION_LEASE_RELEASE      Operation = 32  // nothing -> nothing
@@ -159,6 +160,7 @@ var (
 		21:  "OPERATION_LOCK_AWAIT",
 		22:  "OPERATION_LOCK_INSPECT",
 		23:  "OPERATION_LOCK_ALIVE",
+		24:  "OPERATION_LOCK_CHANGED",
 		30:  "OPERATION_LEASE_ANNOUNCE",
 		31:  "OPERATION_LEASE_RENEW",
 		32:  "OPERATION_LEASE_RELEASE",
@@ -207,6 +209,7 @@ var (
 		"OPERATION_LOCK_AWAIT":         21,
 		"OPERATION_LOCK_INSPECT":       22,
 		"OPERATION_LOCK_ALIVE":         23,
+		"OPERATION_LOCK_CHANGED":       24,
 		"OPERATION_LEASE_ANNOUNCE":     30,
 		"OPERATION_LEASE_RENEW":        31,
 		"OPERATION_LEASE_RELEASE":      32,
@@ -678,7 +681,8 @@ const file_stage_v1_frame_proto_rawDesc = "" +
 	"\x10FRAME_KIND_ERROR\x10\x03\x12\x15\n" +
 	"\x11FRAME_KIND_CANCEL\x10\x04\x12\x13\n" +
 	"\x0fFRAME_KIND_PING\x10\x05\x12\x13\n" +
-	"\x0fFRAME_KIND_PONG\x10\x06*\xf7\t\n" +
+	"\x0fFRAME_KIND_PONG\x10\x06*\x93\n" +
+	"\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOPERATION_DROP\x10\x01\x12\x1e\n" +
@@ -687,7 +691,8 @@ const file_stage_v1_frame_proto_rawDesc = "" +
 	"\x16OPERATION_LOCK_ACQUIRE\x10\x14\x12\x18\n" +
 	"\x14OPERATION_LOCK_AWAIT\x10\x15\x12\x1a\n" +
 	"\x16OPERATION_LOCK_INSPECT\x10\x16\x12\x18\n" +
-	"\x14OPERATION_LOCK_ALIVE\x10\x17\x12\x1c\n" +
+	"\x14OPERATION_LOCK_ALIVE\x10\x17\x12\x1a\n" +
+	"\x16OPERATION_LOCK_CHANGED\x10\x18\x12\x1c\n" +
 	"\x18OPERATION_LEASE_ANNOUNCE\x10\x1e\x12\x19\n" +
 	"\x15OPERATION_LEASE_RENEW\x10\x1f\x12\x1b\n" +
 	"\x17OPERATION_LEASE_RELEASE\x10 \x12 \n" +
