@@ -28,7 +28,8 @@ type db struct {
 	path    string
 	options sdk.OpenOptions
 	forget  func(*db)
-	warning string // about locks, for Status
+	kin     func() []*db // the other open handles of this database in this process; may be nil
+	warning string       // about locks, for Status
 
 	gate    gate
 	readers *pool
@@ -36,6 +37,7 @@ type db struct {
 
 	turn chan struct{} // holds one token while somebody writes
 	w    *conn         // guarded by turn
+	rush int           // turns since Advance, up to rushTurns; guarded by turn
 	state
 
 	mu     sync.Mutex
@@ -47,8 +49,8 @@ type db struct {
 // closer is what Close ends for a caller that did not.
 type closer interface{ abandon() }
 
-// openDB opens the database at o.Path. forget is called when it was closed.
-func openDB(ctx context.Context, o sdk.OpenOptions, forget func(*db)) (*db, error) {
+// openDB opens the database at o.Path. r may be nil; it is told of the end.
+func openDB(ctx context.Context, o sdk.OpenOptions, r *running) (*db, error) {
 	if o.ChangeRetention <= 0 {
 		o.ChangeRetention = defaultRetention
 	}
@@ -60,7 +62,10 @@ func openDB(ctx context.Context, o sdk.OpenOptions, forget func(*db)) (*db, erro
 	default:
 		return nil, fmt.Errorf("%w: durability %q; use %q or %q", sdk.ErrInvalid, o.Durability, sdk.DurabilityFull, sdk.DurabilityProcess)
 	}
-	d := &db{options: o, forget: forget, warning: lockWarning(), turn: make(chan struct{}, 1), open: map[closer]struct{}{}}
+	d := &db{options: o, warning: lockWarning(), turn: make(chan struct{}, 1), open: map[closer]struct{}{}}
+	if r != nil {
+		d.forget, d.kin = r.forget, func() []*db { return r.kin(d) }
+	}
 	var err error
 	switch o.Role {
 	case sdk.Primary:
@@ -138,15 +143,16 @@ func (d *db) openPrimary(ctx context.Context) error {
 		return errors.Join(openError(path, err), d.w.close())
 	}
 	d.w.watch()
+	d.warm(ctx)
 	return nil
 }
 
 // pragmas are those of the write connection.
 func (d *db) pragmas() []string {
 	if d.options.Durability == sdk.DurabilityProcess {
-		return []string{"PRAGMA synchronous = NORMAL"}
+		return []string{"PRAGMA synchronous = NORMAL", noCheckpoint}
 	}
-	p := []string{"PRAGMA synchronous = FULL"}
+	p := []string{"PRAGMA synchronous = FULL", noCheckpoint}
 	if runtime.GOOS == "darwin" {
 		p = append(p, "PRAGMA fullfsync = ON", "PRAGMA checkpoint_fullfsync = ON") // fsync alone does not reach the disk there
 	}

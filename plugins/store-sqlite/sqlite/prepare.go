@@ -56,6 +56,7 @@ func (d *db) Prepare(ctx context.Context, text string) (sdk.Prepared, error) {
 	}
 	if keep {
 		d.texts.put(text, p)
+		d.pass(ctx, text, p)
 	}
 	return p, nil
 }

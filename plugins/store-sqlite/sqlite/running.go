@@ -63,7 +63,7 @@ func (r *running) ResourceKey(_ context.Context, o sdk.OpenOptions) (string, err
 
 // Open implements sdk.Store.
 func (r *running) Open(ctx context.Context, o sdk.OpenOptions) (sdk.DB, error) {
-	d, err := openDB(ctx, o, r.forget)
+	d, err := openDB(ctx, o, r)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +77,19 @@ func (r *running) Open(ctx context.Context, o sdk.OpenOptions) (sdk.DB, error) {
 		return nil, errors.Join(fmt.Errorf("%w: store-sqlite was closed", sdk.ErrClosed), d.Close(ctx))
 	}
 	return d, nil
+}
+
+// kin returns the other open handles of d's database.
+func (r *running) kin(d *db) []*db {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var kin []*db
+	for k := range r.open {
+		if k != d && k.path == d.path {
+			kin = append(kin, k)
+		}
+	}
+	return kin
 }
 
 func (r *running) forget(d *db) {

@@ -32,6 +32,7 @@ func (d *db) takeTurn(ctx context.Context) error {
 		d.giveTurn()
 		return fmt.Errorf("%w: a COMMIT failed before, so this handle writes no more (%v); open it again", sdk.ErrClosed, broken)
 	}
+	d.endRush()
 	return nil
 }
 
