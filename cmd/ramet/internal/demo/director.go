@@ -132,15 +132,7 @@ func (d *director) finish(ctx context.Context) error {
 		return err
 	}
 	d.view.say("quiet    %d writes acknowledged; the feeds catch up", len(d.rows))
-	err := d.until(ctx, catchUpLimit, "every feed catches up", func() bool {
-		for _, c := range d.slots {
-			if !d.caughtUp(c) {
-				return false
-			}
-		}
-		return true
-	})
-	if err != nil && !errors.Is(err, errSlow) { // what is missing is counted later
+	if err := d.catchUp(ctx); err != nil && !errors.Is(err, errSlow) { // what is missing is counted later
 		return err
 	}
 	for _, c := range d.slots {
@@ -148,6 +140,18 @@ func (d *director) finish(ctx context.Context) error {
 		c.tell(wordLeave)
 	}
 	return d.soft(d.until(ctx, leaveLimit, "every node leaves", func() bool { return d.living() == 0 }))
+}
+
+// catchUp waits until every feed showed what was acknowledged; nobody may write.
+func (d *director) catchUp(ctx context.Context) error {
+	return d.until(ctx, catchUpLimit, "every feed catches up", func() bool {
+		for _, c := range d.slots {
+			if !d.caughtUp(c) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // caughtUp reports whether c's feed showed every acknowledged row.
