@@ -226,7 +226,7 @@ func (i *Instance) advance(ctx context.Context, terms sdk.Terms, st sdk.StoreSta
 
 // takeoverPatience is how long a takeover waits for the store's writer: hardly, for
 // what the watcher saw is of the moment before.
-const takeoverPatience = 10 * time.Millisecond
+const takeoverPatience = 2 * time.Millisecond
 
 // migrate runs Config.Migrate if the store's version is not the declared one.
 func (i *Instance) migrate(ctx context.Context) error {
