@@ -198,7 +198,7 @@ func (c *conn) PrepareContext(ctx context.Context, text string) (driver.Stmt, er
 	if p.prepared.Kind == sdk.KindRefused {
 		return nil, c.allowed(p)
 	}
-	return &stmt{c: c, text: text}, nil
+	return &stmt{c: c, text: text, plan: c.plans[text]}, nil
 }
 
 // Prepare is PrepareContext without a context, for driver.Conn.

@@ -26,6 +26,7 @@ type rows struct {
 	last    bool         // no block follows
 	tx      *transaction // that from belongs to; nil: none
 	gone    bool         // the transaction ended before the rows did
+	room    [2]string    // for the names of few columns, so that they are no allocation of their own
 }
 
 var (
@@ -68,9 +69,16 @@ func (r *rows) free() error {
 
 // Columns returns the names. The slice is the caller's.
 func (r *rows) Columns() []string {
-	names := make([]string, len(r.columns))
-	for i := range r.columns {
-		names[i] = r.columns[i].Name
+	n := len(r.columns)
+	if n > len(r.room) {
+		return appendNames(make([]string, 0, n), r.columns)
+	}
+	return appendNames(r.room[:0:n], r.columns)
+}
+
+func appendNames(names []string, columns []sdk.Column) []string {
+	for i := range columns {
+		names = append(names, columns[i].Name)
 	}
 	return names
 }

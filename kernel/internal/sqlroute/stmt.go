@@ -10,6 +10,7 @@ import (
 type stmt struct {
 	c    *conn
 	text string
+	plan *plan // nil: it may change, so ask each time
 }
 
 var (
@@ -19,12 +20,24 @@ var (
 
 // ExecContext runs the text.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return s.c.ExecContext(ctx, s.text, args)
+	if s.plan == nil {
+		return s.c.ExecContext(ctx, s.text, args)
+	}
+	if err := s.c.usable(ctx); err != nil {
+		return nil, err
+	}
+	return s.c.exec(ctx, s.plan, s.text, args)
 }
 
 // QueryContext runs the text and serves its rows.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.c.QueryContext(ctx, s.text, args)
+	if s.plan == nil {
+		return s.c.QueryContext(ctx, s.text, args)
+	}
+	if err := s.c.usable(ctx); err != nil {
+		return nil, err
+	}
+	return s.c.query(ctx, s.plan, s.text, args)
 }
 
 // Exec is ExecContext without a context, for driver.Stmt.

@@ -19,14 +19,19 @@ const (
 // first row, so it is looked at here before each of the others; a step that
 // itself takes long is not cut off, since the driver shows no way to.
 func readBlock(ctx context.Context, dr driver.Rows, columns int) (sdk.Block, error) {
-	return readInto(ctx, dr, columns, nil, nil)
+	return readInto(ctx, dr, columns, nil)
 }
 
-// readInto is readBlock with room for the first rows and for their values. It
-// makes more when that is used up, and little more than is needed: what a scan
-// leaves to the collector is what it costs over the bare driver.
-func readInto(ctx context.Context, dr driver.Rows, columns int, rows [][]driver.Value, slab []driver.Value) (sdk.Block, error) {
-	for size := 0; size < blockBytes; {
+// readInto is readBlock after rows that were read already. It makes little more
+// room than is needed: what a scan leaves to the collector is what it costs over
+// the bare driver.
+func readInto(ctx context.Context, dr driver.Rows, columns int, rows [][]driver.Value) (sdk.Block, error) {
+	var slab []driver.Value
+	size := 0
+	for _, row := range rows {
+		size += rowSize(row)
+	}
+	for size < blockBytes {
 		if len(slab) < columns {
 			slab = make([]driver.Value, columns*min(max(2, 2*len(rows)), slabRows, rowsLeft(len(rows), size)))
 		}
@@ -45,10 +50,7 @@ func readInto(ctx context.Context, dr driver.Rows, columns int, rows [][]driver.
 			rows = slices.Grow(rows, rowsLeft(len(rows), size))
 		}
 		rows = append(rows, row)
-		size += 16
-		for _, v := range row {
-			size += valueSize(v)
-		}
+		size += rowSize(row)
 	}
 	return sdk.Block{Rows: rows}, nil
 }
@@ -59,6 +61,14 @@ func rowsLeft(rows, size int) int {
 		return slabRows
 	}
 	return (blockBytes-size)/(size/rows) + 1
+}
+
+func rowSize(row []driver.Value) int {
+	size := 16
+	for _, v := range row {
+		size += valueSize(v)
+	}
+	return size
 }
 
 func valueSize(v driver.Value) int {

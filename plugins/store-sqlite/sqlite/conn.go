@@ -33,11 +33,14 @@ type rawStmt interface {
 
 // compiled is a statement of the application on one connection.
 type compiled struct {
+	text    string
 	stmt    rawStmt
 	uses    usage
-	columns []sdk.Column // as last described; never changed, so rows may keep them
-	busy    bool         // its rows are open, so it cannot be run again
-	loose   bool         // not in the cache: closed after use
+	columns []sdk.Column   // as last described; never changed, so rows may keep them
+	spare   []driver.Value // a row to find the end with; empty between uses
+	pace    pace
+	busy    bool // its rows are open, so it cannot be run again
+	loose   bool // not in the cache: closed after use
 }
 
 // conn is one connection of the driver. One goroutine at a time.
@@ -201,7 +204,7 @@ func (c *conn) compile(ctx context.Context, part string) (*compiled, error) {
 	if firstWord(part) == "explain" {
 		uses = usage{} // it only describes what it names
 	}
-	fresh := &compiled{stmt: raw, uses: uses, busy: true, loose: inUse}
+	fresh := &compiled{text: part, stmt: raw, uses: uses, busy: true, loose: inUse}
 	if !inUse {
 		c.cache.put(part, fresh)
 	}

@@ -26,12 +26,14 @@ type usage struct {
 // also when it compiles a cached statement again because the schema changed.
 // See https://www.sqlite.org/c3ref/set_authorizer.html.
 type guard struct {
-	internal bool  // statements of this package: all is allowed
-	saw      usage // since it was last cleared
-	schema   bool  // the schema may have changed since this was last cleared
+	internal bool   // statements of this package: all is allowed
+	saw      usage  // since it was last cleared
+	schema   bool   // the schema may have changed since this was last cleared
+	asked    uint64 // how often it was asked: more after a run means that the statement was compiled again
 }
 
 func (g *guard) check(action engine.AuthorizerActionCode, a1, a2, db, trigger string) engine.AuthorizerReturnCode {
+	g.asked++
 	if g.internal {
 		g.schema = true // our statements are compiled once, unless the schema changes
 		return engine.AuthorizerOK

@@ -22,17 +22,19 @@ func (d *db) Query(ctx context.Context, q sdk.Query) (sdk.Rows, error) {
 	if err != nil {
 		return nil, openError(d.path, err)
 	}
-	var r *rows
-	err = retry(ctx, func() (err error) { r, err = d.query(ctx, c, q); return err })
+	r, err := d.query(ctx, c, q)
+	if isBusy(err) {
+		err = retry(ctx, func() (err error) { r, err = d.query(ctx, c, q); return err })
+	}
 	if err != nil {
 		d.readers.put(c, isFatal(err))
 		return nil, sqlError(err)
 	}
-	if r.raw == nil { // all of it was read
+	if r.rest == nil { // all of it was read
 		d.readers.put(c, false)
 		return r, nil
 	}
-	r.owner, r.back = d, func() {
+	r.rest.owner, r.rest.back = d, func() {
 		if q.Level != sdk.ReadLocal {
 			_ = c.endRead() // the pool closes the connection then
 		}
@@ -42,7 +44,7 @@ func (d *db) Query(ctx context.Context, q sdk.Query) (sdk.Rows, error) {
 	return r, nil
 }
 
-// query runs q on c. The rows still need c if r.raw is not nil.
+// query runs q on c. The rows still need c if r.rest is not nil.
 func (d *db) query(ctx context.Context, c *conn, q sdk.Query) (*rows, error) {
 	if q.Level == sdk.ReadLocal {
 		return c.query(ctx, q.Statement, permitRead)
@@ -51,7 +53,7 @@ func (d *db) query(ctx context.Context, c *conn, q sdk.Query) (*rows, error) {
 		return nil, err
 	}
 	r, err := d.queryFenced(ctx, c, q)
-	if err != nil || r.raw == nil {
+	if err != nil || r.rest == nil {
 		err = errors.Join(err, c.endRead())
 	}
 	return r, err
@@ -111,14 +113,13 @@ func (c *conn) open(ctx context.Context, cs *compiled, st sdk.Statement, permit 
 		c.release(cs)
 		return nil, err
 	}
-	r := &rows{call: callContext{Context: ctx}}
-	dr, err := cs.stmt.QueryContext(&r.call, st.Args)
+	dr, call, err := c.start(ctx, cs, st.Args)
 	if err != nil {
 		c.release(cs)
 		return nil, err
 	}
-	r.columns = cs.describe(dr)
-	if r.first, err = r.readFirst(ctx, dr); err != nil {
+	r := &rows{columns: cs.describe(dr)}
+	if r.first, err = r.readFirst(ctx, dr, cs); err != nil {
 		_ = dr.Close() // it repeats the error
 		c.release(cs)
 		return nil, err
@@ -128,8 +129,8 @@ func (c *conn) open(ctx context.Context, cs *compiled, st sdk.Statement, permit 
 		c.release(cs)
 		return r, err
 	}
-	r.call.over.Store(true)
-	r.raw, r.conn, r.cs = dr, c, cs
+	call.end()
+	r.rest = &rest{raw: dr, conn: c, cs: cs}
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,17 +28,21 @@ type rows struct {
 	closed bool
 	failed error // what ended the rows early: repeated, so that nobody takes them for complete
 
-	raw   driver.Rows // nil: first is all
+	rest *rest // nil: first is all
+
+	// Room for a single row, as a point read has, so that neither it nor its values
+	// are an allocation of their own.
+	room  [1][]driver.Value
+	cells [4]driver.Value
+}
+
+// rest is what rows hold that have more than their first block.
+type rest struct {
+	raw   driver.Rows
 	conn  *conn
 	cs    *compiled
 	owner owner
 	back  func() // gives conn back; may be nil
-
-	// Room for the first rows of the first block, as a point read has, so that
-	// neither they nor their values are an allocation of their own.
-	room  [2][]driver.Value
-	cells [8]driver.Value
-	call  callContext
 }
 
 // callContext is the context of a Query while it runs, and of nothing afterwards:
@@ -45,6 +50,13 @@ type rows struct {
 type callContext struct {
 	context.Context
 	over atomic.Bool
+}
+
+// end ends what of the call is kept. c may be nil.
+func (c *callContext) end() {
+	if c != nil {
+		c.over.Store(true)
+	}
 }
 
 // Done implements context.Context.
@@ -63,13 +75,37 @@ func (c *callContext) Err() error {
 	return c.Context.Err()
 }
 
-// readFirst reads the first block.
-func (r *rows) readFirst(ctx context.Context, dr driver.Rows) (sdk.Block, error) {
-	cells := r.cells[:]
-	if 2*len(r.columns) > len(cells) { // the end too is found with a row to read into
-		cells = nil
+// readFirst reads the first block. Most often it is a single row, whose end is
+// found with a row of the statement's, used again each time.
+func (r *rows) readFirst(ctx context.Context, dr driver.Rows, cs *compiled) (sdk.Block, error) {
+	n := len(r.columns)
+	if n > len(r.cells) {
+		return readBlock(ctx, dr, n)
 	}
-	return readInto(ctx, dr, len(r.columns), r.room[:0], cells)
+	first := r.cells[:n:n]
+	if err := dr.Next(first); err == io.EOF {
+		return sdk.Block{Last: true}, nil
+	} else if err != nil {
+		return sdk.Block{}, err
+	}
+	r.room[0] = first
+	if cs.pace == paceBrief { // no second row can follow
+		return sdk.Block{Rows: r.room[:], Last: true}, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return sdk.Block{}, err
+	}
+	if len(cs.spare) != n {
+		cs.spare = make([]driver.Value, n)
+	}
+	if err := dr.Next(cs.spare); err == io.EOF {
+		return sdk.Block{Rows: r.room[:], Last: true}, nil
+	} else if err != nil {
+		return sdk.Block{}, err
+	}
+	second := slices.Clone(cs.spare)
+	clear(cs.spare) // it must not keep a large value alive
+	return readInto(ctx, dr, n, [][]driver.Value{first, second})
 }
 
 // Columns implements sdk.Rows.
@@ -92,10 +128,10 @@ func (r *rows) Next(ctx context.Context) (sdk.Block, error) {
 			return sdk.Block{}, io.EOF
 		}
 		return b, nil
-	case r.raw == nil:
+	case r.rest == nil:
 		return sdk.Block{}, io.EOF
 	}
-	b, err := readBlock(ctx, r.raw, len(r.columns))
+	b, err := readBlock(ctx, r.rest.raw, len(r.columns))
 	if err != nil {
 		r.free()
 		r.failed = sqlError(err)
@@ -123,17 +159,18 @@ func (r *rows) abandon() { _ = r.Close() }
 
 // free gives back what the rows hold. Errors of Close repeat those of Next.
 func (r *rows) free() {
-	if r.raw == nil {
+	h := r.rest
+	if h == nil {
 		return
 	}
-	_ = r.raw.Close()
-	r.raw = nil
-	r.conn.release(r.cs)
-	if r.owner != nil {
-		r.owner.ended(r)
+	r.rest = nil
+	_ = h.raw.Close()
+	h.conn.release(h.cs)
+	if h.owner != nil {
+		h.owner.ended(r)
 	}
-	if r.back != nil {
-		r.back()
+	if h.back != nil {
+		h.back()
 	}
 }
 

@@ -242,8 +242,8 @@ func (t *tx) queryLast(ctx context.Context, part string, s sdk.Statement) (sdk.R
 	if err != nil {
 		return nil, sqlError(err)
 	}
-	if r.raw != nil {
-		r.owner = t
+	if r.rest != nil {
+		r.rest.owner = t
 		t.opened(r)
 	}
 	return r, nil
