@@ -11,7 +11,8 @@ import (
 // never silent. It survives role changes.
 type Bus struct{ b *bus.Bus }
 
-// Event is a published message as a subscriber gets it.
+// Event is a published message as a subscriber gets it, or, with Notice set, word
+// of messages that were lost.
 type Event = bus.Event
 
 // Handler answers calls of one method. ctx ends at the caller's deadline or when
@@ -34,7 +35,8 @@ func (b *Bus) Publish(ctx context.Context, topic string, body []byte) error {
 // it returned, every message published from then on is delivered or counted in
 // Event.Lost. The queue holds 4096 messages; when full, new ones are dropped and
 // counted. After a change of primary the first event has Gap set, because what was
-// published meanwhile cannot be counted.
+// published meanwhile cannot be counted. Lost and Gap come with the next message, or
+// in an event with Notice set, and no message, when the queue was read and none came.
 func (b *Bus) Subscribe(ctx context.Context, prefix string) (*Subscription, error) {
 	return b.b.Subscribe(ctx, prefix)
 }

@@ -104,7 +104,7 @@ func (i *Instance) followMembers(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if e.From == i.self.Incarnation {
+		if e.Notice || e.From == i.self.Incarnation {
 			continue
 		}
 		if err := i.members.replace(e.Body); err != nil {

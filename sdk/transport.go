@@ -49,13 +49,17 @@ type Message struct {
 	Body    []byte        // at most MaxMessageBytes
 }
 
-// Event is something published.
+// Event is something published, or, with Notice, word of events that were lost.
 type Event struct {
 	Topic string // at most 256 bytes
 	Epoch uint64
 	From  string // incarnation of the publisher
 	Body  []byte // at most MaxMessageBytes
 	Lost  uint64 // events of this subscription lost just before this one
+	// Notice: nothing was published; only Lost means something. It comes when
+	// everything that was queued has been read and the events after it were lost. Set
+	// by the transport: a publisher's is ignored.
+	Notice bool
 }
 
 // MaxMessageBytes is the largest body of a message, reply or event. A larger one
@@ -82,8 +86,8 @@ type Server interface {
 	Bound() []Endpoint
 	// Publish sends an event to every link whose subscriptions match. It never
 	// waits for a subscriber: each has a bounded queue, and a full one drops the
-	// event and counts it in the next one's Lost. Events of one server reach a
-	// subscriber in the order of the Publish calls.
+	// event and counts it in the next one's Lost, or in a Notice if none follows. Events
+	// of one server reach a subscriber in the order of the Publish calls.
 	Publish(ctx context.Context, e Event) error
 	// Close says goodbye to the links (so Link.Wait returns nil there), stops
 	// accepting, cancels running Handles and waits for them. It removes an endpoint
@@ -105,7 +109,8 @@ type Link interface {
 	// queued for sending, not when it arrived; it blocks while the queue is full.
 	Publish(ctx context.Context, e Event) error
 	// Subscribe asks for events whose topic starts with prefix ("" for all). When it
-	// returned, every event published from then on is delivered or counted as lost.
+	// returned, every event published from then on is delivered or counted as lost, for
+	// as long as the link lives.
 	Subscribe(ctx context.Context, prefix string) (Subscription, error)
 	// Wait blocks until the link is gone or ctx ends: nil after a goodbye,
 	// [ErrUnavailable] with the reason after a break, ctx's error otherwise.
@@ -116,8 +121,9 @@ type Link interface {
 
 // Subscription is one prefix on one link.
 type Subscription interface {
-	// Next blocks for the next event. [ErrClosed] after Close, [ErrUnavailable] when
-	// the link is gone. One goroutine at a time.
+	// Next blocks for the next event, or for the notice of lost ones (Event.Notice).
+	// [ErrClosed] after Close, [ErrUnavailable] when the link is gone and what had
+	// arrived was read. One goroutine at a time.
 	Next(ctx context.Context) (Event, error)
 	// Close ends the subscription; a blocked Next returns. Idempotent.
 	Close() error

@@ -104,7 +104,12 @@ func (s *subscriber) followTopic(ctx context.Context, inst *kernel.Instance, arg
 }
 
 func (s *subscriber) event(e kernel.Event) error {
-	s.printed++
+	if !e.Notice { // it is no message
+		s.printed++
+	}
+	if s.asJSON && e.Notice {
+		return json.NewEncoder(s.out).Encode(map[string]any{"notice": true, "lost": e.Lost, "gap": e.Gap})
+	}
 	if s.asJSON {
 		line := map[string]any{"topic": e.Topic, "epoch": e.Epoch, "from": e.From, "lost": e.Lost, "gap": e.Gap}
 		if utf8.Valid(e.Body) {
@@ -119,6 +124,9 @@ func (s *subscriber) event(e kernel.Event) error {
 	}
 	if e.Gap {
 		fmt.Fprintln(s.out, "(the primary changed; messages may be missing)")
+	}
+	if e.Notice {
+		return nil
 	}
 	_, err := fmt.Fprintf(s.out, "%s %s\n", printable(e.Topic), printable(string(e.Body)))
 	return err

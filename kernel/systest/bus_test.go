@@ -283,65 +283,6 @@ func TestDeadlineTravels(t *testing.T) {
 	}
 }
 
-// TestSlowSubscriberCountsLost: it delays nobody, and each message is delivered or
-// counted.
-func TestSlowSubscriberCountsLost(t *testing.T) {
-	sdktest.NoLeaks(t)
-	dir := t.TempDir()
-	a, b := boot(t, dir), boot(t, dir)
-	slow := []*kernel.Subscription{subscribe(t, a, "x"), subscribe(t, b, "x")}
-	quick := subscribe(t, b, "x")
-	const n = 12000
-	drain := func(s *kernel.Subscription) (got, lost int, err error) {
-		for got+lost < n {
-			e, err := s.Next(within(t))
-			if err != nil {
-				return got, lost, fmt.Errorf("after %d events and %d lost: %w", got, lost, err)
-			}
-			lost += int(e.Lost)
-			got++
-		}
-		return got, lost, nil
-	}
-	seen := make(chan error, 1)
-	go func() {
-		_, _, err := drain(quick)
-		seen <- err
-	}()
-	for k := range n {
-		publish(t, a, "x", fmt.Sprint(k))
-	}
-	// What was lost is told with the next message, so there must be some.
-	ctx, stop := context.WithCancel(within(t))
-	defer stop()
-	more := make(chan int)
-	go func() {
-		sent := 0
-		for ; ctx.Err() == nil && a.Bus().Publish(ctx, "x", []byte("more")) == nil; sent++ {
-			select {
-			case <-ctx.Done():
-			case <-time.After(10 * time.Millisecond): // paces the load, waits for nothing
-			}
-		}
-		more <- sent
-	}()
-	if err := <-seen; err != nil {
-		t.Errorf("quick subscriber: %v", err)
-	}
-	total := 0
-	for k, s := range slow {
-		got, lost, err := drain(s)
-		if err != nil || lost == 0 {
-			t.Errorf("slow subscriber %d: %d got and %d lost of %d, %v", k, got, lost, n, err)
-		}
-		total = max(total, got+lost)
-	}
-	stop()
-	if sent := <-more; total > n+sent+1 { // one may have gone out though its call was cut off
-		t.Errorf("%d messages told of, %d sent", total, n+sent)
-	}
-}
-
 // TestBusRefusesWhatIsTooLarge before it is sent.
 func TestBusRefusesWhatIsTooLarge(t *testing.T) {
 	sdktest.NoLeaks(t)

@@ -45,10 +45,10 @@ func (s *memSubscription) push(e sdk.Event) {
 		return
 	}
 	if len(s.queue) >= memQueue {
-		s.lost += 1 + e.Lost
+		s.lost += 1 + e.Lost // told with the next event, or by pop
 		return
 	}
-	e.Lost += s.lost
+	e.Lost, e.Notice = e.Lost+s.lost, false
 	s.lost = 0
 	e.Body = append([]byte(nil), e.Body...) // each receiver owns its own
 	s.queue = append(s.queue, e)
@@ -89,6 +89,10 @@ func (s *memSubscription) pop() (sdk.Event, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
+		if lost := s.lost; lost > 0 {
+			s.lost = 0
+			return sdk.Event{Lost: lost, Notice: true}, true, nil
+		}
 		if s.err != nil {
 			s.signal() // for the next Next
 		}
@@ -113,7 +117,7 @@ func (s *memSubscription) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = fmt.Errorf("%w: the subscription", sdk.ErrClosed)
-	s.queue = nil
+	s.queue, s.lost = nil, 0
 	s.signal()
 	return nil
 }

@@ -3,7 +3,6 @@ package sdktest
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,7 +17,8 @@ var transportEvents = []transportTest{
 	{"what a link publishes reaches the handler in order", eventFromLink},
 	{"closing a subscription ends next", eventClose},
 	{"next returns when its context ends and works again", eventNextContext},
-	{"a stopped subscriber slows nobody and losses are counted", eventStopped},
+	{"a stopped subscriber slows nobody and losses are counted, the last ones too", eventStopped},
+	{"a notice is the transport's", eventNoticeIsNotTheirs},
 	{"what was published before close arrives", eventBeforeClose},
 	{"the end of the link ends next", eventLinkGone},
 }
@@ -202,32 +202,50 @@ func eventStopped(r *transportRig) {
 			r.Fatalf("a call over the stopped subscriber's link: %v", err)
 		}
 	}
-	r.accountFor(late, publish, n, func() uint64 { return seq })
+	r.accountFor(late, seq)
+	publish() // what was told is not told again
+	if e := r.next(late); e.Lost != 0 || e.Notice || binary.BigEndian.Uint64(e.Body) != seq {
+		r.Errorf("event %d after all was told: Lost %d, Notice %t", seq, e.Lost, e.Notice)
+	}
 }
 
-// accountFor reads late until it has seen an event numbered above flood, with
-// more published meanwhile: what is missing must be in Lost.
-func (r *transportRig) accountFor(late sdk.Subscription, publish func(), flood uint64, last func() uint64) {
+// accountFor reads late, with nothing published meanwhile, until it was told of the
+// events numbered 1 to last: each comes or is counted, also after the one that comes
+// last.
+func (r *transportRig) accountFor(late sdk.Subscription, last uint64) {
 	r.Helper()
 	var have, lost uint64
-	for have <= flood {
-		ctx, cancel := context.WithTimeout(r.ctx, 50*time.Millisecond)
-		e, err := late.Next(ctx)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) && r.ctx.Err() == nil {
-			publish() // the losses at the end show in the next event
+	for have < last {
+		e, err := late.Next(r.ctx)
+		if err != nil {
+			r.Fatalf("Next of the late subscriber after event %d of %d and %d lost: %v", have, last, lost, err)
+		}
+		have, lost = have+e.Lost, lost+e.Lost
+		if e.Notice {
+			if e.Lost == 0 || e.Topic != "" || e.Epoch != 0 || e.From != "" || len(e.Body) != 0 {
+				r.Fatalf("a notice tells of lost events and nothing else, got %+v", e)
+			}
 			continue
 		}
-		if err != nil {
-			r.Fatalf("Next of the late subscriber: %v", err)
+		have++
+		if got := binary.BigEndian.Uint64(e.Body); got != have {
+			r.Fatalf("event %d with Lost %d where %d should be: some are unaccounted for", got, e.Lost, have)
 		}
-		got := binary.BigEndian.Uint64(e.Body)
-		if got != have+1+e.Lost {
-			r.Fatalf("event %d after %d with Lost %d: %d are unaccounted for", got, have, e.Lost, got-have-1-e.Lost)
-		}
-		have, lost = got, lost+e.Lost
 	}
-	r.Logf("the late subscriber read %d of %d events and was told of %d lost", last()-lost, last(), lost)
+	if have > last {
+		r.Fatalf("told of %d events of %d", have, last)
+	}
+	r.Logf("the late subscriber read %d of %d events and was told of %d lost", last-lost, last, lost)
+}
+
+// eventNoticeIsNotTheirs publishes what claims to be a notice.
+func eventNoticeIsNotTheirs(r *transportRig) {
+	s := r.serve(transportHandler{})
+	sub := r.subscribe(r.dial(s), "")
+	r.publish(s, sdk.Event{Topic: "t", Body: []byte("x"), Notice: true})
+	if e := r.next(sub); e.Notice || e.Topic != "t" || string(e.Body) != "x" {
+		r.Errorf("got %+v, want the event and no notice", e)
+	}
 }
 
 func eventBeforeClose(r *transportRig) {

@@ -102,7 +102,8 @@ func AppendEvent(b []byte, e sdk.Event) []byte {
 	b = appendUint(b, 2, e.Epoch)
 	b = appendText(b, 3, e.From)
 	b = appendText(b, 4, e.Body)
-	return appendUint(b, 5, e.Lost)
+	b = appendUint(b, 5, e.Lost)
+	return appendBool(b, 6, e.Notice)
 }
 
 // DecodeEvent reads what AppendEvent wrote. The body is a copy.
@@ -121,6 +122,8 @@ func DecodeEvent(b []byte) (sdk.Event, error) {
 			v.Body = r.bytes()
 		case 5:
 			v.Lost = r.uint()
+		case 6:
+			v.Notice = r.bool()
 		}
 	}
 	return finish(&r, v)

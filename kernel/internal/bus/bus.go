@@ -177,7 +177,7 @@ func (b *Bus) broadcast(ctx context.Context, e sdk.Event) error {
 	if b.server == nil {
 		return &sdk.NotPrimaryError{}
 	}
-	e.Epoch = b.epoch
+	e.Epoch, e.Lost, e.Notice = b.epoch, 0, false
 	if err := b.server.Publish(ctx, e); err != nil {
 		return err
 	}

@@ -9,30 +9,34 @@ import (
 	"github.com/ramet-io/ramet/sdk"
 )
 
-// Event is a published message.
+// Event is a published message or, with Notice, word of messages that were lost.
 type Event struct {
-	Topic string
-	Epoch uint64 // of the primary that passed it on
-	From  string // incarnation of the publisher
-	Body  []byte
-	Lost  uint64 // events dropped just before this one because the queue was full
-	Gap   bool   // the primary changed just before this one: an unknown number may be missing
+	Topic  string
+	Epoch  uint64 // of the primary that passed it on
+	From   string // incarnation of the publisher
+	Body   []byte
+	Lost   uint64 // messages dropped just before this one because a queue was full
+	Gap    bool   // the primary changed just before this one: an unknown number may be missing
+	Notice bool   // no message: only Lost and Gap mean something, and none followed them yet
 }
 
 const queueDepth = 4096
 
 // Subscription is a topic prefix with a bounded queue. When the queue is full new
-// events are dropped and counted in Lost of the next one.
+// events are dropped and counted in Lost of the next one, or of a notice when the queue
+// was read and none came.
 type Subscription struct {
 	bus    *Bus
 	prefix string
 	life   context.Context
 	end    context.CancelFunc
-	queue  chan Event
+	wake   chan struct{} // holds one token if what mu guards may have changed
 
-	mu   sync.Mutex // guards what follows
-	lost uint64
-	gap  bool
+	mu       sync.Mutex // guards what follows
+	queue    []Event
+	lost     uint64
+	gap      bool
+	attached bool // effective at a primary: a gap that ended is told only then
 }
 
 // Subscribe returns once the subscription is effective at the primary.
@@ -55,7 +59,7 @@ func (b *Bus) Announce(ctx context.Context, topic string, body []byte) error {
 }
 
 func (b *Bus) subscribe(ctx context.Context, prefix string) (*Subscription, error) {
-	s := &Subscription{bus: b, prefix: prefix, queue: make(chan Event, queueDepth)}
+	s := &Subscription{bus: b, prefix: prefix, wake: make(chan struct{}, 1)}
 	s.life, s.end = context.WithCancel(b.life)
 	attached := make(chan struct{})
 	b.mu.Lock()
@@ -79,21 +83,38 @@ func (b *Bus) subscribe(ctx context.Context, prefix string) (*Subscription, erro
 }
 
 // Next blocks for the next event, until ctx ends or the subscription is closed
-// (sdk.ErrClosed).
+// (sdk.ErrClosed). What was queued comes first, also after Close.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
-	select {
-	case e := <-s.queue: // what was queued comes first, also after Close
-		return e, nil
-	default:
+	for {
+		if e, ok := s.pop(); ok {
+			return e, nil
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		case <-s.life.Done():
+			return Event{}, fmt.Errorf("%w: subscription", sdk.ErrClosed)
+		}
 	}
-	select {
-	case e := <-s.queue:
-		return e, nil
-	case <-ctx.Done():
-		return Event{}, ctx.Err()
-	case <-s.life.Done():
-		return Event{}, fmt.Errorf("%w: subscription", sdk.ErrClosed)
+}
+
+// pop takes the oldest event; after the last one it tells what was lost since.
+func (s *Subscription) pop() (Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) > 0 {
+		e := s.queue[0]
+		s.queue[0] = Event{} // let the body go
+		s.queue = s.queue[1:]
+		return e, true
 	}
+	e := Event{Lost: s.lost, Gap: s.gap && s.attached, Notice: true}
+	if e.Lost == 0 && !e.Gap {
+		return Event{}, false
+	}
+	s.lost, s.gap = 0, s.gap && !s.attached
+	return e, true
 }
 
 // Close ends the subscription; a blocked Next returns. Idempotent.
@@ -108,19 +129,27 @@ func (s *Subscription) pump(attached chan struct{}) {
 		if err != nil {
 			return
 		}
-		if after != 0 {
-			s.mu.Lock()
-			s.gap = true
-			s.mu.Unlock()
-		}
+		s.attach(false, after != 0)
 		after = t.Generation
-		ready := func() { once.Do(func() { close(attached) }) }
+		ready := func() {
+			s.attach(true, false)
+			once.Do(func() { close(attached) })
+		}
 		if t.Link == nil {
 			s.fromHub(t, ready)
 		} else {
 			s.fromLink(t, ready)
 		}
 	}
+}
+
+// attach notes whether the subscription is effective at a primary, and whether
+// another one was before.
+func (s *Subscription) attach(attached, gap bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached, s.gap = attached, s.gap || gap
+	poke(s.wake)
 }
 
 func (s *Subscription) fromHub(t Target, ready func()) {
@@ -160,12 +189,14 @@ func (s *Subscription) push(e sdk.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost += e.Lost
-	out := Event{Topic: strings.TrimPrefix(e.Topic, topicMark), Epoch: e.Epoch, From: e.From,
-		Body: e.Body, Lost: s.lost, Gap: s.gap}
-	select {
-	case s.queue <- out:
-		s.lost, s.gap = 0, false
-	default:
+	switch {
+	case e.Notice: // told with the next event, or by pop
+	case len(s.queue) >= queueDepth:
 		s.lost++
+	default:
+		s.queue = append(s.queue, Event{Topic: strings.TrimPrefix(e.Topic, topicMark), Epoch: e.Epoch, From: e.From,
+			Body: e.Body, Lost: s.lost, Gap: s.gap})
+		s.lost, s.gap = 0, false
 	}
+	poke(s.wake)
 }

@@ -39,7 +39,7 @@ type topic struct {
 }
 
 type queued struct {
-	tail []byte // shared by all subscribers
+	tail []byte // shared by all subscribers; nil: only lost
 	lost uint64
 }
 
@@ -132,7 +132,11 @@ func (f *fanout) send(ctx context.Context) bool {
 		if !ok {
 			break
 		}
-		b = appendEvent(b, kindEvent, id, q.lost, q.tail)
+		if q.tail == nil {
+			b = appendLost(b, id, q.lost)
+		} else {
+			b = appendEvent(b, kindEvent, id, q.lost, q.tail)
+		}
 	}
 	f.pipe.out.pending = b
 	some := len(b) > before
@@ -140,15 +144,21 @@ func (f *fanout) send(ctx context.Context) bool {
 	return some
 }
 
-// pop takes the next event, the subscriptions in turn.
+// pop takes the next event, the subscriptions in turn. What a subscription lost
+// after its last one comes when its queue is empty.
 func (f *fanout) pop() (uint64, queued, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for range f.topics {
 		f.next = (f.next + 1) % len(f.topics)
 		t := f.topics[f.next]
-		if len(t.queue) == 0 {
+		if len(t.queue) == 0 && t.lost == 0 {
 			continue
+		}
+		if len(t.queue) == 0 {
+			q := queued{lost: t.lost}
+			t.lost = 0
+			return t.id, q, true
 		}
 		q := t.queue[0]
 		t.queue[0] = queued{} // let the bytes go

@@ -26,7 +26,8 @@ const (
 	kindEvent       = 6 // to a subscriber: the same
 	kindSubscribe   = 7 // prefix
 	kindUnsubscribe = 8
-	kindGoodbye     = 9 // complete(1): every call that was begun has been answered
+	kindGoodbye     = 9  // complete(1): every call that was begun has been answered
+	kindLost        = 10 // to a subscriber: lost(8), and no event follows them for now
 )
 
 const (
@@ -68,6 +69,17 @@ func appendEvent(b []byte, kind byte, id, lost uint64, tail []byte) []byte {
 	b = appendHeader(b, kind, id, 8+len(tail))
 	b = binary.BigEndian.AppendUint64(b, lost)
 	return append(b, tail...)
+}
+
+func appendLost(b []byte, id, lost uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendHeader(b, kindLost, id, 8), lost)
+}
+
+func decodeLost(p []byte) (uint64, error) {
+	if len(p) != 8 {
+		return 0, errFrame("loss")
+	}
+	return binary.BigEndian.Uint64(p), nil
 }
 
 // encodeEvent returns what all subscribers of e get alike.

@@ -212,11 +212,16 @@ func (l *link) receive(f frame) error {
 		if err != nil {
 			return err
 		}
-		l.mu.Lock()
-		s := l.subs[f.id]
-		l.mu.Unlock()
-		if s != nil {
+		if s := l.sub(f.id); s != nil {
 			s.push(e, len(f.payload))
+		}
+	case kindLost:
+		lost, err := decodeLost(f.payload)
+		if err != nil {
+			return err
+		}
+		if s := l.sub(f.id); s != nil {
+			s.miss(lost)
 		}
 	case kindGoodbye:
 		l.mu.Lock()
@@ -227,6 +232,12 @@ func (l *link) receive(f frame) error {
 		return fmt.Errorf("%w: frame of unknown kind %d", sdk.ErrInvalid, f.kind)
 	}
 	return nil
+}
+
+func (l *link) sub(id uint64) *subscription {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.subs[id]
 }
 
 func (l *link) answer(id uint64, a answered) {

@@ -9,8 +9,9 @@ import (
 )
 
 // subscription is a queue of events on the client's side. A full one drops what
-// comes and says so in the next event's Lost, so that a subscriber which does not
-// read holds up neither the calls of its link nor the server.
+// comes and says so in the next event's Lost, or in a notice once it is empty, so that
+// a subscriber which does not read holds up neither the calls of its link nor the
+// server.
 type subscription struct {
 	link *link
 	id   uint64
@@ -66,6 +67,17 @@ func (s *subscription) push(e sdk.Event, size int) {
 	s.signal()
 }
 
+// miss counts what the server dropped.
+func (s *subscription) miss(lost uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	s.lost += lost
+	s.signal()
+}
+
 func (s *subscription) signal() {
 	select {
 	case s.wake <- struct{}{}:
@@ -92,6 +104,10 @@ func (s *subscription) pop() (sdk.Event, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
+		if lost := s.lost; lost > 0 {
+			s.lost = 0
+			return sdk.Event{Lost: lost, Notice: true}, true, nil
+		}
 		if s.err != nil {
 			s.signal() // for the next Next
 		}
@@ -127,7 +143,7 @@ func (s *subscription) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = fmt.Errorf("%w: the subscription", sdk.ErrClosed)
-	s.queue, s.sizes, s.bytes = nil, nil, 0
+	s.queue, s.sizes, s.bytes, s.lost = nil, nil, 0, 0
 	s.signal()
 	return nil
 }

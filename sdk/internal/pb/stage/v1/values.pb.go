@@ -569,6 +569,7 @@ type Terms struct {
 	Ttl           int64                  `protobuf:"zigzag64,5,opt,name=ttl,proto3" json:"ttl,omitempty"`                                          // nanoseconds
 	MinTtl        int64                  `protobuf:"zigzag64,6,opt,name=min_ttl,json=minTtl,proto3" json:"min_ttl,omitempty"`                      // nanoseconds
 	FailoverBound int64                  `protobuf:"zigzag64,7,opt,name=failover_bound,json=failoverBound,proto3" json:"failover_bound,omitempty"` // nanoseconds
+	StartTime     uint64                 `protobuf:"varint,8,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -648,6 +649,13 @@ func (x *Terms) GetMinTtl() int64 {
 func (x *Terms) GetFailoverBound() int64 {
 	if x != nil {
 		return x.FailoverBound
+	}
+	return 0
+}
+
+func (x *Terms) GetStartTime() uint64 {
+	if x != nil {
+		return x.StartTime
 	}
 	return 0
 }
@@ -2903,6 +2911,7 @@ type Event struct {
 	From          string                 `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
 	Body          []byte                 `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
 	Lost          uint64                 `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
+	Notice        bool                   `protobuf:"varint,6,opt,name=notice,proto3" json:"notice,omitempty"` // nothing was published: only lost means something
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2970,6 +2979,13 @@ func (x *Event) GetLost() uint64 {
 		return x.Lost
 	}
 	return 0
+}
+
+func (x *Event) GetNotice() bool {
+	if x != nil {
+		return x.Notice
+	}
+	return false
 }
 
 // An error and what it wraps. With one of the typed fields that is all of it;
@@ -3514,7 +3530,7 @@ const file_stage_v1_values_proto_rawDesc = "" +
 	"\x03ttl\x18\x03 \x01(\x12R\x03ttl\x12\x16\n" +
 	"\x06linked\x18\x04 \x01(\bR\x06linked\x12\x1a\n" +
 	"\btakeover\x18\x05 \x01(\bR\btakeover\x124\n" +
-	"\tdisplaces\x18\x06 \x01(\v2\x16.ramet.stage.v1.RecordR\tdisplaces\"\xc0\x01\n" +
+	"\tdisplaces\x18\x06 \x01(\v2\x16.ramet.stage.v1.RecordR\tdisplaces\"\xdf\x01\n" +
 	"\x05Terms\x12\x19\n" +
 	"\bat_least\x18\x01 \x01(\x04R\aatLeast\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
@@ -3522,7 +3538,9 @@ const file_stage_v1_values_proto_rawDesc = "" +
 	"\btakeover\x18\x04 \x01(\bR\btakeover\x12\x10\n" +
 	"\x03ttl\x18\x05 \x01(\x12R\x03ttl\x12\x17\n" +
 	"\amin_ttl\x18\x06 \x01(\x12R\x06minTtl\x12%\n" +
-	"\x0efailover_bound\x18\a \x01(\x12R\rfailoverBound\"\x97\x01\n" +
+	"\x0efailover_bound\x18\a \x01(\x12R\rfailoverBound\x12\x1d\n" +
+	"\n" +
+	"start_time\x18\b \x01(\x04R\tstartTime\"\x97\x01\n" +
 	"\aHolding\x12.\n" +
 	"\x06record\x18\x01 \x01(\v2\x16.ramet.stage.v1.RecordR\x06record\x12\x12\n" +
 	"\x04held\x18\x02 \x01(\bR\x04held\x12\x12\n" +
@@ -3697,13 +3715,14 @@ const file_stage_v1_values_proto_rawDesc = "" +
 	"\x02op\x18\x01 \x01(\tR\x02op\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\atimeout\x18\x03 \x01(\x12R\atimeout\x12\x12\n" +
-	"\x04body\x18\x04 \x01(\fR\x04body\"o\n" +
+	"\x04body\x18\x04 \x01(\fR\x04body\"\x87\x01\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\fR\x05topic\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\tR\x04from\x12\x12\n" +
 	"\x04body\x18\x04 \x01(\fR\x04body\x12\x12\n" +
-	"\x04lost\x18\x05 \x01(\x04R\x04lost\"\xc5\x03\n" +
+	"\x04lost\x18\x05 \x01(\x04R\x04lost\x12\x16\n" +
+	"\x06notice\x18\x06 \x01(\bR\x06notice\"\xc5\x03\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\fR\x04text\x12\x18\n" +
 	"\x05codes\x18\x02 \x03(\rB\x02\x10\x00R\x05codes\x12/\n" +
