@@ -123,11 +123,8 @@ func (b *Bus) Call(ctx context.Context, method string, body []byte) ([]byte, err
 // ask sends to the primary, or runs local if that is us. It goes on to the next
 // primary only if the last one certainly did nothing.
 func (b *Bus) ask(ctx context.Context, op string, body []byte, local func(context.Context) ([]byte, error)) ([]byte, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, b.timeout)
-		defer cancel()
-	}
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
 	var after uint64
 	for {
 		t, err := b.route.Primary(ctx, after)
@@ -148,6 +145,14 @@ func (b *Bus) ask(ctx context.Context, op string, body []byte, local func(contex
 		}
 		after = t.Generation
 	}
+}
+
+// bounded gives ctx a deadline if it has none.
+func (b *Bus) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, b.timeout)
 }
 
 // neverLeft reports whether err says that the call was certainly not executed
@@ -205,6 +210,8 @@ func (b *Bus) Message(ctx context.Context, from sdk.Peer, m sdk.Message) (reply 
 		if err != nil {
 			return nil, true, err
 		}
+		ctx, cancel := b.bounded(ctx)
+		defer cancel()
 		reply, err = b.dispatch(ctx, j.method, j.body)
 		return reply, true, err
 	case "bus.handle":

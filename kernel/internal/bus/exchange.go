@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,18 +17,24 @@ import (
 var errNoResponder = fmt.Errorf("%w: no responder: its instance left before it took the call", sdk.ErrUnavailable)
 
 // settle is how long a new primary waits for the handlers of the instances that
-// are still on their way to it, before it calls a method unknown.
-const settle = 250 * time.Millisecond
+// are still on their way to it, before it calls a method unknown. It only delays
+// calls of methods that nobody handles, and a loaded machine needs as long to link
+// everybody.
+const settle = time.Second
 
-// pending bounds the calls queued for one instance.
-const pending = 1024
+const (
+	pending  = 1024 // calls queued for one instance
+	parallel = 256  // calls that one instance has taken and not answered
+)
 
-// job is one call on its way to a responder.
+// job is one call on its way to a responder, or, with cancel, word that the caller
+// of one it took gave up.
 type job struct {
 	id     uint64
 	method string
 	body   []byte
 	budget time.Duration // what is left of the caller's deadline
+	cancel bool
 }
 
 type answer struct {
@@ -38,8 +45,9 @@ type answer struct {
 // call is a job the primary waits for.
 type call struct {
 	job
-	taken bool
-	done  chan answer // holds one
+	deadline time.Time
+	by       *responder
+	done     chan answer // holds one
 }
 
 // responder is an instance that handles methods.
@@ -47,6 +55,7 @@ type responder struct {
 	methods map[string]bool
 	queue   []*call
 	taken   map[uint64]*call
+	cancels []uint64      // taken ones whose caller gave up
 	wake    chan struct{} // holds one
 }
 
@@ -109,7 +118,7 @@ func (x *exchange) register(session string, methods []string) {
 
 // pick queues a call with the next instance that handles its method; nil if none
 // does.
-func (x *exchange) pick(j job) (c *call, err error) {
+func (x *exchange) pick(j job, deadline time.Time) (c *call, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for n := range x.order {
@@ -123,7 +132,7 @@ func (x *exchange) pick(j job) (c *call, err error) {
 		}
 		x.next_++
 		j.id = x.next_
-		c = &call{job: j, done: make(chan answer, 1)}
+		c = &call{job: j, deadline: deadline, by: r, done: make(chan answer, 1)}
 		r.queue = append(r.queue, c)
 		poke(r.wake)
 		return c, nil
@@ -138,13 +147,14 @@ func poke(wake chan struct{}) {
 	}
 }
 
-// ask sends j to an instance and waits for the answer.
+// ask sends j to an instance and waits for the answer. ctx has a deadline.
 func (x *exchange) ask(ctx context.Context, j job) ([]byte, error) {
+	deadline, _ := ctx.Deadline()
 	for {
 		x.mu.Lock()
 		changed, shut, wait := x.changed, x.shutdn, settle-time.Since(x.since)
 		x.mu.Unlock()
-		c, err := x.pick(j)
+		c, err := x.pick(j, deadline)
 		if err != nil {
 			return nil, err
 		}
@@ -174,13 +184,28 @@ func (x *exchange) wait(ctx context.Context, c *call, shut <-chan struct{}) ([]b
 	case a := <-c.done:
 		return a.body, a.err
 	case <-ctx.Done():
+		x.giveUp(c)
 		return nil, &sdk.OutcomeUnknownError{Cause: fmt.Errorf("%s: %w", c.method, ctx.Err())}
 	case <-shut:
 		return nil, &sdk.OutcomeUnknownError{Cause: fmt.Errorf("%s: the primary ended its service", c.method)}
 	}
 }
 
-// next hands the oldest waiting call to its instance.
+// giveUp takes back a call that its instance has not taken, and else tells it that
+// nobody waits any more.
+func (x *exchange) giveUp(c *call) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r := c.by
+	if at := slices.Index(r.queue, c); at >= 0 {
+		r.queue = slices.Delete(r.queue, at, at+1)
+	} else if r.taken[c.id] == c {
+		r.cancels = append(r.cancels, c.id)
+		poke(r.wake)
+	}
+}
+
+// next hands the oldest waiting call to its instance, unless that has too many.
 func (x *exchange) next(ctx context.Context, session string) (job, error) {
 	for {
 		x.mu.Lock()
@@ -190,15 +215,11 @@ func (x *exchange) next(ctx context.Context, session string) (job, error) {
 			return job{}, fmt.Errorf("%w: register methods before asking for calls", sdk.ErrInvalid)
 		}
 		shut := x.shutdn
-		if len(r.queue) > 0 {
-			c := r.queue[0]
-			r.queue = r.queue[1:]
-			c.taken = true
-			r.taken[c.id] = c
-			x.mu.Unlock()
-			return c.job, nil
-		}
+		j, ok := r.take()
 		x.mu.Unlock()
+		if ok {
+			return j, nil
+		}
 		select {
 		case <-r.wake:
 		case <-shut:
@@ -207,6 +228,23 @@ func (x *exchange) next(ctx context.Context, session string) (job, error) {
 			return job{}, ctx.Err()
 		}
 	}
+}
+
+// take is what the instance is to do next. mu is held.
+func (r *responder) take() (job, bool) {
+	if len(r.cancels) > 0 {
+		id := r.cancels[0]
+		r.cancels = r.cancels[1:]
+		return job{id: id, cancel: true}, true
+	}
+	if len(r.queue) == 0 || len(r.taken) >= parallel {
+		return job{}, false
+	}
+	c := r.queue[0]
+	r.queue = slices.Delete(r.queue, 0, 1)
+	r.taken[c.id] = c
+	c.budget = max(time.Until(c.deadline), time.Millisecond) // it may have waited here
+	return c.job, true
 }
 
 // reply takes an instance's answer.
@@ -221,6 +259,7 @@ func (x *exchange) reply(session string, body []byte) error {
 		if c := r.taken[id]; c != nil {
 			delete(r.taken, id)
 			c.done <- a
+			poke(r.wake) // there may be room for another one
 		}
 	}
 	return nil

@@ -51,7 +51,11 @@ func appendJob(b []byte, j job) []byte {
 	b = appendUint(b, 1, j.id)
 	b = appendBytes(b, 2, []byte(j.method))
 	b = appendBytes(b, 3, j.body)
-	return appendUint(b, 4, uint64(j.budget))
+	b = appendUint(b, 4, uint64(j.budget))
+	if j.cancel {
+		b = appendUint(b, 5, 1)
+	}
+	return b
 }
 
 func decodeJob(b []byte) (j job, err error) {
@@ -65,6 +69,8 @@ func decodeJob(b []byte) (j job, err error) {
 			j.body = p
 		case 4:
 			j.budget = time.Duration(v)
+		case 5:
+			j.cancel = v != 0
 		}
 		return nil
 	})

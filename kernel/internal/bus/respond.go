@@ -11,9 +11,6 @@ import (
 // Handler answers calls of one method.
 type Handler func(ctx context.Context, body []byte) ([]byte, error)
 
-// parallel bounds the handlers that run at once for calls of other instances.
-const parallel = 256
-
 // Handle answers calls of method until stop is called.
 func (b *Bus) Handle(method string, h Handler) (stop func(), err error) {
 	if method == "" || len(method) > maxTopic || h == nil {
@@ -67,7 +64,7 @@ func (b *Bus) dispatch(ctx context.Context, method string, body []byte) ([]byte,
 	h := b.handlers[method]
 	b.mu.Unlock()
 	if h == nil {
-		return b.calls.ask(ctx, job{method: method, body: body, budget: left(ctx)})
+		return b.calls.ask(ctx, job{method: method, body: body})
 	}
 	return b.run(ctx, method, h, body)
 }
@@ -75,10 +72,16 @@ func (b *Bus) dispatch(ctx context.Context, method string, body []byte) ([]byte,
 // run calls the handler but does not wait for one that ignores ctx.
 func (b *Bus) run(ctx context.Context, method string, h Handler, body []byte) ([]byte, error) {
 	done := make(chan answer, 1)
+	b.mu.Lock()
+	if b.closed { // Close waits, so nothing may begin
+		b.mu.Unlock()
+		return nil, fmt.Errorf("%w: the instance is closed", sdk.ErrClosed)
+	}
 	b.work.Go(func() {
 		reply, err := h(ctx, body)
 		done <- answer{reply, asReply(method, err)}
 	})
+	b.mu.Unlock()
 	select {
 	case a := <-done:
 		return a.body, a.err
@@ -115,8 +118,8 @@ func (b *Bus) pull(link sdk.Link) {
 	ctx, cancel := context.WithCancel(b.life)
 	var running sync.WaitGroup
 	defer running.Wait()
-	defer cancel() // before waiting: the link is gone, so nobody wants the answers
-	slots := make(chan struct{}, parallel)
+	defer cancel()    // before waiting: the link is gone, so nobody wants the answers
+	var ends sync.Map // of the running calls: id to context.CancelFunc
 	for {
 		body, err := link.Call(ctx, sdk.Message{Op: "bus.next"})
 		if err != nil {
@@ -126,15 +129,24 @@ func (b *Bus) pull(link sdk.Link) {
 		if err != nil {
 			return
 		}
-		slots <- struct{}{}
+		if j.cancel {
+			if end, ok := ends.Load(j.id); ok {
+				end.(context.CancelFunc)()
+			}
+			continue
+		}
+		run, end := context.WithTimeout(ctx, j.budget)
+		ends.Store(j.id, end)
 		running.Go(func() {
-			defer func() { <-slots }()
-			b.answer(ctx, link, j)
+			defer end()
+			defer ends.Delete(j.id)
+			b.answer(ctx, run, link, j)
 		})
 	}
 }
 
-func (b *Bus) answer(ctx context.Context, link sdk.Link, j job) {
+// answer runs the handler under run and sends its answer while ctx lasts.
+func (b *Bus) answer(ctx, run context.Context, link sdk.Link, j job) {
 	b.mu.Lock()
 	h := b.handlers[j.method]
 	b.mu.Unlock()
@@ -142,9 +154,7 @@ func (b *Bus) answer(ctx context.Context, link sdk.Link, j job) {
 	if h == nil {
 		a.err = fmt.Errorf("%w: unknown method %q: its handler was just removed", sdk.ErrUnsupported, j.method)
 	} else {
-		run, cancel := context.WithTimeout(ctx, j.budget)
 		reply, err := h(run, j.body)
-		cancel()
 		a = answer{reply, asReply(j.method, err)}
 		if a.err == nil && len(a.body) > sdk.MaxMessageBytes-1024 {
 			a = answer{err: fmt.Errorf("%w: reply of %d bytes; at most %d", sdk.ErrInvalid, len(reply), sdk.MaxMessageBytes-1024)}
