@@ -83,7 +83,7 @@ func permitted(imp, self string, own, foreign []string) bool {
 func TestEmbedderPaysForWhatItLinks(t *testing.T) {
 	for _, dep := range goList(t, `{{join .Deps "\n"}}`, "./examples/embed") {
 		for _, banned := range []string{"github.com/hashicorp/go-plugin", "google.golang.org/grpc",
-			"google.golang.org/protobuf/proto", "github.com/spf13/cobra", "github.com/pressly/goose"} {
+			"google.golang.org/protobuf/proto", "github.com/hashicorp/hcl", module + "sdk/remote", module + "sdk/internal", "github.com/spf13/cobra", "github.com/pressly/goose"} {
 			if dep == banned || strings.HasPrefix(dep, banned+"/") {
 				t.Errorf("examples/embed links %s", dep)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -52,5 +53,25 @@ func TestTwoProgramsWriteIntoOneDirectory(t *testing.T) {
 	out, err := run()
 	if want := "role: primary notes: 3 error: <nil>\n"; err != nil || out != want {
 		t.Errorf("third run: got %q, %v, want %q", out, err, want)
+	}
+}
+
+// TestStrippedSize: a program with everything linked in stays small. What must not
+// be linked in is named by layering_test.go.
+func TestStrippedSize(t *testing.T) {
+	const limit = 8_000_000
+	program := filepath.Join(t.TempDir(), "embed")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", info.Size())
+	if info.Size() > limit {
+		t.Errorf("%d bytes, the limit is %d; see what was linked in with go version -m and go tool nm", info.Size(), limit)
 	}
 }

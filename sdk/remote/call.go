@@ -193,3 +193,10 @@ func (c *conn) reason() error {
 
 // appendRaw is for arguments that are bytes already, or none.
 func appendRaw(b []byte, v []byte) []byte { return append(b, v...) }
+
+// forgottenCalls returns how many calls were given up and are not answered yet.
+func (t *callTable) forgottenCalls() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.forgotten)
+}

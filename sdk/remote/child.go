@@ -93,7 +93,8 @@ func (c *child) prepare(dir string, file *os.File, pair **pairCarrier) error {
 	}
 	config := &plugin.ClientConfig{
 		HandshakeConfig: handshake, VersionedPlugins: pluginSet(nil), AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		StartTimeout: c.program.StartTimeout, SkipHostEnv: true, Logger: hclog.NewNullLogger(),
+		StartTimeout: 2 * c.program.StartTimeout, // the context ends first
+		SkipHostEnv:  true, Logger: hclog.NewNullLogger(),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: dir},
 		SyncStdout:       lineWriter{c.logs, "stdout"}, SyncStderr: lineWriter{c.logs, "stderr"},
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),

@@ -184,12 +184,16 @@ func (c *conn) answered(f *frame) {
 		call.answer <- a
 	case late:
 		if f.kind == kindReply && f.object != 0 {
-			// Nobody waits for the object any more: it must not stay open.
-			c.wg.Go(func() { _, _ = invoke(context.Background(), c, opDrop, f.object, 0, nil, appendRaw) })
+			c.drop(f.object)
 		}
 	default:
 		c.strange(fmt.Sprintf("an answer to request %d, which was not asked or was answered before", f.id))
 	}
+}
+
+// drop closes an object that nobody waits for any more.
+func (c *conn) drop(object uint64) {
+	c.wg.Go(func() { _, _ = invoke(context.Background(), c, opDrop, object, 0, nil, appendRaw) })
 }
 
 // post sends a frame that answers something: it does not wait for room.
@@ -208,3 +212,10 @@ func (c *conn) post(f *frame, body []byte) {
 
 // ping asks the other side for a sign of life.
 func (c *conn) ping() { c.post(&frame{kind: kindPing}, nil) }
+
+// inFlight returns how many of our calls are not answered.
+func (c *conn) inFlight() int {
+	c.calls.mu.Lock()
+	defer c.calls.mu.Unlock()
+	return len(c.calls.open)
+}

@@ -3,13 +3,9 @@ package remote
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 )
-
-// plainStderr is where reports go. go-plugin replaces os.Stderr later.
-var plainStderr io.Writer = os.Stderr
 
 // reportPanic is deferred around what a plugin's author wrote. A panic ends the
 // process, as it would end a program that has the plugin linked in, after a report
@@ -30,6 +26,6 @@ func reportPanic(r *request) {
 		p.Value = p.Value[:1024]
 	}
 	line, _ := json.Marshal(p)
-	fmt.Fprintf(plainStderr, "%s\n", line)
+	fmt.Fprintf(os.Stderr, "%s\n", line)
 	os.Exit(2)
 }

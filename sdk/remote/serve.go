@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +42,6 @@ func Serve(p sdk.Plugin) {
 		fmt.Fprint(os.Stderr, usage(p.Describe()))
 		os.Exit(1)
 	}
-	plainStderr = os.Stderr
 	s := newServer(p)
 	go watchParent()
 	plugin.Serve(&plugin.ServeConfig{
@@ -118,17 +116,20 @@ type server struct {
 	pb.UnimplementedPluginServer
 	plugin sdk.Plugin
 	far    *far
-	pair   *pairCarrier // offered by the host; nil: none
-	stderr io.Writer
+	stdout *os.File // as the process was started; go-plugin replaces os.Stdout and os.Stderr
+	stderr *os.File
+	pair   carrier // the socketpair, if the host offers it; nil: none
 
 	mu      sync.Mutex // guards opening and draining
 	carried bool       // a carrier was taken
 }
 
 func newServer(p sdk.Plugin) *server {
-	s := &server{plugin: p, far: newFar(), stderr: os.Stderr}
+	s := &server{plugin: p, far: newFar(), stdout: os.Stdout, stderr: os.Stderr}
 	if fd, err := strconv.Atoi(os.Getenv(envCarrierFD)); err == nil {
-		s.pair, _ = inheritedPair(fd) // without it there is the stream
+		if pair, err := inheritedPair(fd); err == nil { // without it there is the stream
+			s.pair = pair
+		}
 	}
 	os.Unsetenv(envCarrierFD)
 	return s
@@ -137,6 +138,9 @@ func newServer(p sdk.Plugin) *server {
 // Describe implements the control service.
 func (s *server) Describe(_ context.Context, req *pb.DescribeRequest) (*pb.DescribeReply, error) {
 	defer reportPanic(nil)
+	// What a plugin prints goes straight to the host: through go-plugin's stream the
+	// last lines before its end would be lost. Nothing of the plugin runs yet.
+	os.Stdout, os.Stderr = s.stdout, s.stderr
 	reply := &pb.DescribeReply{Info: toPB(&pb.Info{}, s.plugin.Describe(), wire.AppendInfo), Carrier: CarrierStream}
 	if s.pair != nil && slices.Contains(req.Carriers, CarrierSocketpair) {
 		reply.Carrier = CarrierSocketpair
