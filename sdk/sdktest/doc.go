@@ -26,6 +26,9 @@
 // The name of a subtest is the sentence of the contract it checks: go test -run
 // 'TestStore/apply/replay' runs one of them.
 //
+// [Crashable] makes a plugin that can be killed at any moment, for tests of what
+// happens around one.
+//
 // [NoLeaks] is the check that a test leaves no goroutine behind; suites use it, and
 // so may you.
 package sdktest
