@@ -10,7 +10,7 @@ import (
 
 // routed is what Instance.DB runs on: reads here, writes at the primary.
 type routed struct {
-	reader sdk.DB
+	reader *reader
 	client *forward.Client
 }
 
@@ -28,7 +28,7 @@ func (b routed) Write(ctx context.Context, s []sdk.Statement) (sdk.Result, error
 
 func (b routed) Begin(ctx context.Context, o sdk.TxOptions) (sdk.Tx, error) {
 	if o.ReadOnly {
-		return b.reader.Begin(ctx, 0, o)
+		return b.reader.Begin(ctx, o)
 	}
 	return b.client.Begin(ctx, o)
 }
@@ -41,8 +41,7 @@ func (b local) Write(context.Context, []sdk.Statement) (sdk.Result, error) {
 }
 
 func (b local) Begin(ctx context.Context, o sdk.TxOptions) (sdk.Tx, error) {
-	o.ReadOnly = true
-	return b.reader.Begin(ctx, 0, o)
+	return b.reader.Begin(ctx, o)
 }
 
 // migrating is what Config.Migrate's handle runs on: the new primary's own

@@ -78,31 +78,34 @@ func newInstance(cfg Config, ws sdk.Workspace, parts *parts) *Instance {
 		i.self.Instance = i.self.Program + "-" + strconv.Itoa(i.self.PID)
 	}
 	i.life, i.end = context.WithCancel(context.Background())
+	i.reader = newReader(i)
 	i.route = newRoute(i.hope)
 	i.client = forward.NewClient(i.route, i.self.Incarnation, cfg.CallTimeout)
 	i.bus = bus.New(busRoute{i.route}, i.self.Incarnation, cfg.CallTimeout)
 	i.pipe = pipeline.New(i.observe, i.steps()...)
-	members, commits := start(i.followMembers), start(i.announceCommits)
-	i.background = &work{cancel: func() { members.cancel(); commits.cancel() }, done: make(chan struct{})}
-	go func() {
-		<-members.done
-		<-commits.done
-		close(i.background.done)
-	}()
+	i.background = startAll(i.followMembers, i.announceCommits)
+	var keepers []func(context.Context)
+	for _, p := range parts.plugins {
+		keepers = append(keepers, func(ctx context.Context) { i.supervise(ctx, p) })
+	}
+	i.keepers = startAll(keepers...)
 	return i
 }
 
 // comeUp advances until it works. A store that is not there yet, or whose writer
-// is busy, is waited for: another instance is about to make it.
+// is busy, is waited for: another instance is about to make it. So is a plugin that
+// failed, as long as it is opened again.
 func (i *Instance) comeUp(ctx context.Context) (err error) {
-	if i.key, err = i.parts.store.ResourceKey(ctx, i.openOptions(sdk.Secondary)); err != nil {
-		return i.parts.at(sdk.StageStore, "resource key", err)
-	}
 	for {
-		if err = i.pipe.Advance(ctx); err == nil {
+		if err = i.parts.wait(ctx); err != nil {
+			return err
+		}
+		if i.key, err = i.parts.store.ResourceKey(ctx, i.openOptions(sdk.Secondary)); err != nil {
+			err = i.parts.at(sdk.StageStore, "resource key", err)
+		} else if err = i.pipe.Advance(ctx); err == nil {
 			return nil
 		}
-		if !errors.Is(err, sdk.ErrUnavailable) || ctx.Err() != nil {
+		if !errors.Is(err, sdk.ErrUnavailable) && !errors.Is(err, errDied) || ctx.Err() != nil {
 			return err
 		}
 		select {

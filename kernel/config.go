@@ -43,6 +43,9 @@ type Config struct {
 	Plugins []sdk.Plugin      // one for each stage, as bundled.All() gives them
 	Options map[string][]byte // by plugin name: a JSON object
 
+	// Restarts says by plugin name how often a failed plugin is opened again.
+	Restarts map[string]Restart
+
 	Durability      sdk.Durability // "": sdk.DurabilityFull
 	NoChangeLog     bool           // do not write the change log; Changes returns ErrUnsupported
 	ChangeRetention int            // changes kept; 0: the store's default

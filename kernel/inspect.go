@@ -20,12 +20,15 @@ func (i *Instance) Status(ctx context.Context) (Status, error) {
 	st := Status{Dir: i.ws.Dir, Data: i.ws.DataPath, Self: i.self.Incarnation, Role: now.Role,
 		Epoch: now.Primary.Epoch, Primary: now.Primary.Instance, Endpoints: now.Primary.Endpoints,
 		Workspace: now.Primary.Workspace, Failover: i.watch.Enabled(), Verdict: i.watch.Verdict(),
-		Stages: i.parts.status(ctx), Transitions: i.events.list(), Degraded: i.faults(), Counters: i.counters.read(i.client.Replayed())}
+		Stages: i.parts.status(), Transitions: i.events.list(), Degraded: i.faults(), Counters: i.counters.read(i.client.Replayed())}
 	if now.Role == sdk.Primary {
 		st.Instances = i.memberList()
 		st.Verdict = "alive: this instance is primary"
 	} else {
 		st.Instances = i.askMembers(ctx)
+	}
+	if _, down := i.parts.byStage[sdk.StageStore].up(); down != nil {
+		return st, nil // Stages and Degraded say so; reading would wait
 	}
 	s, err := i.reader.Status(ctx)
 	if err != nil {

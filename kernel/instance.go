@@ -30,7 +30,7 @@ type Instance struct {
 	end  context.CancelFunc
 	done chan struct{} // closed when run has returned and everything is released
 
-	reader  sdk.DB // read-only, open for the instance's whole life
+	reader  *reader // read-only, for the instance's whole life
 	route   *route
 	client  *forward.Client
 	db      *sql.DB
@@ -46,9 +46,11 @@ type Instance struct {
 	turns chan turn     // role changes asked for by the goroutines of a role
 	nudge chan struct{} // holds one: the link changed, so judge at once
 
-	background *work  // what runs for the whole life
-	pass       pass   // the present pass through the pipeline; owned by run
-	reason     string // of the present pass; owned by run
+	background *work            // what runs for the whole life
+	keepers    *work            // the supervisors of the plugins
+	pass       pass             // the present pass through the pipeline; owned by run
+	reason     string           // of the present pass; owned by run
+	parkEnd    <-chan time.Time // ends the wait for a transport; owned by run
 
 	suspect  atomic.Bool // the primary shows no life at the moment
 	moving   atomic.Bool // the pipeline is moving
@@ -158,8 +160,12 @@ func (i *Instance) Close() error {
 // unfit returns why this instance may not be promoted; nil if it may.
 func (i *Instance) unfit() error {
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.unfitErr
+	err := i.unfitErr
+	i.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return i.parts.unfit()
 }
 
 func (i *Instance) setUnfit(err error) {

@@ -132,7 +132,7 @@ const (
 
 // hope returns nil while a primary can still come, and else why not.
 func (i *Instance) hope() error {
-	if i.watch.Enabled() && i.unfit() == nil {
+	if i.watch.Enabled() && i.unfit() == nil || i.parts.returning() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), hopeEvery)

@@ -9,11 +9,11 @@ import (
 	"github.com/ramet-io/ramet/sdk"
 )
 
-// parts are the opened plugins and the stages they serve.
+// parts are the plugins and the stages they serve.
 type parts struct {
-	infos   map[sdk.Stage]sdk.Info
-	running []sdk.Running
-	byStage map[sdk.Stage]sdk.Running
+	plugins []*plugin // in the order of Config.Plugins
+	byStage map[sdk.Stage]*plugin
+	changed chan struct{} // holds one: a plugin failed, came back or was given up
 
 	ports     sdk.Ports
 	lock      sdk.Lock
@@ -59,33 +59,99 @@ func assign(plugins []sdk.Plugin) (map[sdk.Stage]sdk.Plugin, error) {
 
 // openParts opens each plugin once. On failure what was opened is closed.
 func openParts(ctx context.Context, cfg Config, ws sdk.Workspace) (*parts, error) {
-	by, err := assign(cfg.Plugins)
-	if err != nil {
+	if _, err := assign(cfg.Plugins); err != nil {
 		return nil, err
 	}
-	for name := range cfg.Options {
-		if !slices.ContainsFunc(cfg.Plugins, func(p sdk.Plugin) bool { return p.Describe().Name == name }) {
-			return nil, fmt.Errorf("%w: Config.Options names plugin %q, which is not in Config.Plugins", sdk.ErrInvalid, name)
+	if err := checkNames(cfg); err != nil {
+		return nil, err
+	}
+	ps := &parts{byStage: map[sdk.Stage]*plugin{}, changed: make(chan struct{}, 1)}
+	for _, have := range cfg.Plugins {
+		p := &plugin{Plugin: have, info: have.Describe(), changed: make(chan struct{})}
+		p.env = sdk.Env{Logger: cfg.Logger.Named(p.info.Name), Workspace: ws, Options: cfg.Options[p.info.Name]}
+		var err error
+		if p.budget.Restart, err = cfg.Restarts[p.info.Name].withDefaults(); err != nil {
+			return nil, errors.Join(fmt.Errorf("Config.Restarts of plugin %s: %w", p.info.Name, err), ps.close(ctx))
+		}
+		if err := p.start(ctx); err != nil {
+			return nil, errors.Join(err, ps.close(ctx))
+		}
+		ps.plugins = append(ps.plugins, p)
+		for _, s := range p.info.Stages {
+			ps.byStage[s] = p
 		}
 	}
-	ps := &parts{infos: map[sdk.Stage]sdk.Info{}, byStage: map[sdk.Stage]sdk.Running{}}
-	for _, p := range cfg.Plugins {
-		info := p.Describe()
-		r, err := p.Open(ctx, sdk.Env{Logger: cfg.Logger.Named(info.Name), Workspace: ws, Options: cfg.Options[info.Name]})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open plugin %s: %w", info.Name, err), ps.close(ctx))
-		}
-		ps.running = append(ps.running, r)
-		for _, s := range info.Stages {
-			ps.byStage[s], ps.infos[s] = r, by[s].Describe()
-		}
-	}
-	ps.ports = ps.byStage[sdk.StagePorts].Ports()
-	ps.lock = ps.byStage[sdk.StageLock].Lock()
-	ps.store = ps.byStage[sdk.StageStore].Store()
-	ps.transport = ps.byStage[sdk.StageTransport].Transport()
-	ps.watcher = ps.byStage[sdk.StageWatcher].Watcher()
+	ps.ports = portsStage{ps.byStage[sdk.StagePorts]}
+	ps.lock = lockStage{ps.byStage[sdk.StageLock]}
+	ps.store = storeStage{ps.byStage[sdk.StageStore]}
+	ps.transport = transportStage{ps.byStage[sdk.StageTransport]}
+	ps.watcher = watcherStage{ps.byStage[sdk.StageWatcher]}
 	return ps, nil
+}
+
+// checkNames checks that what is said of plugins by name is said of one that is
+// there.
+func checkNames(cfg Config) error {
+	there := func(name string) bool {
+		return slices.ContainsFunc(cfg.Plugins, func(p sdk.Plugin) bool { return p.Describe().Name == name })
+	}
+	for name := range cfg.Options {
+		if !there(name) {
+			return fmt.Errorf("%w: Config.Options names plugin %q, which is not in Config.Plugins", sdk.ErrInvalid, name)
+		}
+	}
+	for name := range cfg.Restarts {
+		if !there(name) {
+			return fmt.Errorf("%w: Config.Restarts names plugin %q, which is not in Config.Plugins", sdk.ErrInvalid, name)
+		}
+	}
+	return nil
+}
+
+// kick makes run look at the plugins.
+func (ps *parts) kick() {
+	select {
+	case ps.changed <- struct{}{}:
+	default:
+	}
+}
+
+// vital are the stages that an instance must have to serve. Endpoints are known once
+// asked for, and the watcher judges others.
+var vital = []sdk.Stage{sdk.StageLock, sdk.StageStore, sdk.StageTransport}
+
+// unfit returns why this instance cannot serve with the plugins as they are; nil if
+// it can.
+func (ps *parts) unfit() error {
+	for _, s := range vital {
+		if _, err := ps.byStage[s].up(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// returning reports whether a plugin that this instance must have to serve is being
+// opened again.
+func (ps *parts) returning() bool {
+	return slices.ContainsFunc(vital, func(s sdk.Stage) bool { return ps.byStage[s].returning() })
+}
+
+// wait blocks until every plugin is up; it returns why one will not be.
+func (ps *parts) wait(ctx context.Context) error {
+	for _, p := range ps.plugins {
+		if _, err := p.wait(ctx); err != nil {
+			return &sdk.StageError{Stage: p.info.Stages[0], Plugin: p.info.Name, Op: "open", Err: err}
+		}
+	}
+	return nil
+}
+
+// apart reports whether the plugin of s is a process of its own, which may die
+// while this one goes on.
+func (ps *parts) apart(s sdk.Stage) bool {
+	l, err := ps.byStage[s].up()
+	return err == nil && l.health.Load().PID != 0
 }
 
 // at names the stage in an error, once.
@@ -94,30 +160,43 @@ func (ps *parts) at(s sdk.Stage, op string, err error) error {
 	if err == nil || errors.As(err, &have) {
 		return err
 	}
-	return &sdk.StageError{Stage: s, Plugin: ps.infos[s].Name, Op: op, Err: err}
+	return &sdk.StageError{Stage: s, Plugin: ps.byStage[s].info.Name, Op: op, Err: err}
 }
 
+// close ends all plugins. Their supervisors have ended.
 func (ps *parts) close(ctx context.Context) error {
 	var errs []error
-	for n := len(ps.running) - 1; n >= 0; n-- {
-		errs = append(errs, ps.running[n].Close(ctx))
+	for _, p := range slices.Backward(ps.plugins) {
+		if err := p.now.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close plugin %s: %w", p.info.Name, err))
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // status reports the stages with their health.
-func (ps *parts) status(ctx context.Context) []StageStatus {
+func (ps *parts) status() []StageStatus {
 	var out []StageStatus
 	for _, s := range sdk.Stages() {
-		info := ps.infos[s]
-		st := StageStatus{Stage: s, Plugin: info.Name, Version: info.Version}
-		h, err := ps.byStage[s].WaitHealth(ctx, 0)
-		if err != nil {
-			st.Health, st.Reason = "unknown", err.Error()
-		} else {
-			st.Health, st.Reason = h.Condition.String(), h.Reason
-		}
-		out = append(out, st)
+		out = append(out, ps.byStage[s].status(s))
 	}
 	return out
+}
+
+func (p *plugin) status(s sdk.Stage) StageStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.now.health.Load()
+	st := StageStatus{Stage: s, Plugin: p.info.Name, Version: p.info.Version, Mode: ModeBundled, PID: h.PID,
+		Restarts: p.restarts, Health: h.Condition.String(), Reason: h.Reason}
+	if h.PID != 0 {
+		st.Mode = ModeExternal
+	}
+	if p.now.over.Load() {
+		st.Health, st.Reason = sdk.Failed.String(), p.now.why().Error()
+	}
+	if p.away != nil {
+		st.Reason = p.away.Error()
+	}
+	return st
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ramet-io/ramet/kernel/internal/forward"
@@ -17,6 +18,7 @@ type pass struct {
 	lease     sdk.Lease  // the right to stand; nil: none in hand
 	displaces sdk.Record // the primary that the watcher found lost
 	spare     sdk.DB     // opened ahead for stand; nil: none
+	abstains  bool       // did not try for the lock, for want of a plugin
 
 	db     sdk.DB // open for writing; nil unless the epoch was won
 	grant  sdk.Grant
@@ -48,6 +50,7 @@ type turn struct {
 	displaces sdk.Record // promote: the primary found lost
 	spare     sdk.DB     // promote: the store opened ahead; may be nil
 	demote    error      // demote: why; nil: promote
+	again     bool       // neither: try for the lock once more, as at Bootstrap
 	reason    string
 }
 
@@ -60,10 +63,21 @@ func (i *Instance) run() {
 			i.shutdown()
 			return
 		case t := <-i.turns:
-			if err := i.take(t); err != nil {
-				i.recover(err)
-			}
+			i.settle(i.take(t))
+		case <-i.parts.changed:
+			i.settle(i.mend())
+		case err := <-i.parked():
+			i.settle(i.take(turn{demote: err, reason: err.Error()}))
+		case <-i.parkEnd:
+			i.settle(i.unpark())
 		}
+	}
+}
+
+// settle brings the pipeline up again if a move of it failed.
+func (i *Instance) settle(err error) {
+	if err != nil {
+		i.recover(err)
 	}
 }
 
@@ -73,14 +87,17 @@ func (i *Instance) take(t turn) error {
 	i.moving.Store(true)
 	defer i.moving.Store(false)
 	to := "lock"
-	if t.demote != nil {
+	switch {
+	case t.again:
+		to = "ports"
+	case t.demote != nil:
 		to = "ports"
 		i.counters.demotions.Add(1)
 		if errors.Is(t.demote, sdk.ErrFenced) {
 			i.counters.fenced.Add(1)
 		}
 		i.log.Info("demoted", "epoch", i.pass.record.Epoch, "reason", t.demote)
-	} else {
+	default:
 		if t.lease != nil {
 			i.pass.lease = t.lease
 		}
@@ -126,6 +143,7 @@ func (i *Instance) recover(err error) {
 
 // shutdown releases everything, in reverse order of Bootstrap.
 func (i *Instance) shutdown() {
+	i.keepers.cancel() // no plugin is opened again; closeHandles waits
 	i.reason = "closed"
 	err := i.pipe.Rewind(context.Background(), "")
 	i.roles.close("closed")
@@ -144,9 +162,8 @@ func (i *Instance) closeHandles() error {
 	if i.db != nil {
 		errs = append(errs, i.db.Close(), i.localDB.Close())
 	}
-	if i.reader != nil {
-		errs = append(errs, i.parts.at(sdk.StageStore, "close", i.reader.Close(ctx)))
-	}
+	errs = append(errs, i.parts.at(sdk.StageStore, "close", i.reader.Close(ctx)))
+	i.keepers.stop()
 	errs = append(errs, i.parts.close(ctx))
 	return errors.Join(errs...)
 }
@@ -201,6 +218,17 @@ func start(f func(ctx context.Context)) *work {
 		f(ctx)
 	}()
 	return w
+}
+
+// startAll is start for several.
+func startAll(all ...func(ctx context.Context)) *work {
+	return start(func(ctx context.Context) {
+		var wg sync.WaitGroup
+		for _, f := range all {
+			wg.Go(func() { f(ctx) })
+		}
+		wg.Wait()
+	})
 }
 
 // stop ends the goroutine and waits for it. A nil work is stopped.

@@ -45,18 +45,28 @@ type InstanceStatus struct {
 
 // StageStatus describes one stage.
 type StageStatus struct {
-	Stage   sdk.Stage `json:"stage"`
-	Plugin  string    `json:"plugin"`
-	Version string    `json:"version"`
-	Health  string    `json:"health"`
-	Reason  string    `json:"reason,omitempty"`
+	Stage    sdk.Stage `json:"stage"`
+	Plugin   string    `json:"plugin"`
+	Version  string    `json:"version"`
+	Mode     string    `json:"mode"`     // ModeBundled or ModeExternal
+	PID      int       `json:"pid"`      // process of an external plugin; 0: this one
+	Restarts int       `json:"restarts"` // times the plugin was opened again since Bootstrap
+	Health   string    `json:"health"`   // as sdk.Condition says it
+	Reason   string    `json:"reason,omitempty"`
 }
 
-// Transition is one step of the pipeline started or stopped.
+// Where a plugin runs, as StageStatus.Mode says it.
+const (
+	ModeBundled  = "bundled"  // linked in
+	ModeExternal = "external" // a process of its own
+)
+
+// Transition is one step of the pipeline started or stopped, or a plugin that was
+// opened again.
 type Transition struct {
 	At    time.Time     `json:"at"`
-	Stage string        `json:"stage"`
-	Op    string        `json:"op"` // "start" or "stop"
+	Stage string        `json:"stage"` // of a plugin all that it serves, like "lock+watcher"
+	Op    string        `json:"op"`    // "start" or "stop" of a step, "restart" of a plugin; Err then says why
 	Took  time.Duration `json:"took_ns"`
 	Err   string        `json:"err,omitempty"`
 }

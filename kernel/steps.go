@@ -33,7 +33,12 @@ func (i *Instance) steps() []pipeline.Step {
 }
 
 func (i *Instance) startPorts(ctx context.Context) (err error) {
-	i.pass.sets, err = i.parts.ports.Candidates(ctx, i.ws)
+	sets, err := i.parts.ports.Candidates(ctx, i.ws)
+	if err != nil && i.pass.sets != nil {
+		i.log.Warn("the candidates for endpoints are those of before", "err", err) // they do not change
+		return nil
+	}
+	i.pass.sets = sets
 	return err
 }
 
@@ -42,10 +47,17 @@ func (i *Instance) claim() sdk.Claim {
 }
 
 // startLock tries for the lock once. Held by another is no error: this instance
-// becomes secondary.
+// becomes secondary. So it does while a plugin that it would serve with is down: the
+// lock is better with another instance.
 func (i *Instance) startLock(ctx context.Context) error {
+	i.pass.abstains = i.parts.unfit() != nil
+	if i.pass.abstains {
+		return nil
+	}
 	lease, err := i.parts.lock.Acquire(ctx, i.claim())
 	switch {
+	case errors.Is(err, errDied): // which is not a lock that does not work
+		i.pass.abstains = true
 	case err == nil:
 		i.pass.lease = lease
 		i.restore("lock")
@@ -77,12 +89,10 @@ func (i *Instance) startStore(ctx context.Context) error {
 			return err
 		}
 	}
-	if i.reader != nil { // it stays open for the instance's life: reads survive role changes
+	if i.reader.opened() { // it stays open for the instance's life: reads survive role changes
 		return nil
 	}
-	var err error
-	if i.reader, err = i.parts.store.Open(ctx, i.openOptions(sdk.Secondary)); err != nil {
-		i.reader = nil
+	if _, err := i.reader.get(ctx); err != nil {
 		return errors.Join(err, i.stopStore(ctx))
 	}
 	return nil
@@ -107,6 +117,8 @@ func (i *Instance) stand(ctx context.Context) error {
 		return nil
 	case errors.Is(err, errOutrun), errors.Is(err, sdk.ErrFenced):
 		i.log.Info("not elected", "reason", err)
+	case errors.Is(err, errDied): // which says nothing of the store
+		return err
 	case errors.Is(err, sdk.ErrIncompatible):
 		i.degrade("schema", err)
 		i.setUnfit(err)
@@ -249,7 +261,7 @@ func (i *Instance) stopStore(ctx context.Context) error {
 	p := &i.pass
 	var errs []error
 	if p.writer != nil {
-		errs = append(errs, p.writer.Close(ctx))
+		errs = append(errs, i.stopWriter(ctx))
 	}
 	errs = append(errs, p.renewal.stopBy(ctx, "renewal"))
 	if p.db != nil {
@@ -259,6 +271,16 @@ func (i *Instance) stopStore(ctx context.Context) error {
 	i.concede(ctx)
 	p.writer, p.db, p.spare, p.renewal, p.grant = nil, nil, nil, nil, sdk.Grant{}
 	return errors.Join(errs...)
+}
+
+// stopWriter ends the writer. What is inside a store that hangs comes out when that
+// is ended.
+func (i *Instance) stopWriter(ctx context.Context) error {
+	w := i.pass.writer
+	if err := i.pass.db.(heldDB).from.stop(ctx, w.Close); err != nil {
+		return err
+	}
+	return w.Close(ctx)
 }
 
 // concede names this instance in the record of an epoch that it won and never
@@ -317,7 +339,8 @@ func (i *Instance) serve(ctx context.Context, s sdk.Scope) error {
 	i.setQuit(quitter(p.resign))
 	i.bus.Serve(p.server, s.Epoch)
 	i.members.lead()
-	p.gen = i.route.set(forward.Target{Epoch: s.Epoch, Lineage: p.grant.Lineage, Local: p.writer})
+	p.gen = i.route.set(forward.Target{Epoch: s.Epoch, Lineage: p.grant.Lineage, Local: p.writer,
+		Apart: i.parts.apart(sdk.StageStore)})
 	i.roles.set(RoleChange{Role: sdk.Primary, Primary: p.record, Reason: i.reason})
 	i.log.Info("primary", "epoch", s.Epoch, "endpoints", p.record.Endpoints)
 	return nil

@@ -27,6 +27,15 @@ func (w *Watcher) SetEnabled(on bool) {
 	}
 }
 
+// touch makes those who watch the switch look again: what an enabled instance may
+// do has changed.
+func (w *Watcher) touch() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
 // Enabled reports whether this instance stands for promotion.
 func (w *Watcher) Enabled() bool {
 	w.mu.Lock()

@@ -31,6 +31,7 @@ type Target struct {
 	Lineage    string
 	Local      *Writer
 	Link       sdk.Link
+	Apart      bool // the store of Local is another process, which may die without this one
 }
 
 // Client writes from any role, each write exactly once, across failovers. Safe
@@ -153,11 +154,11 @@ func (wr *write) run(ctx context.Context) (sdk.Result, error) {
 }
 
 // send makes one attempt. A local one without an earlier attempt that may have
-// been executed carries no id: its failure is certain or is never resent, and the
-// record would cost a fifth of the speed.
+// been executed carries no id, unless the store may die alone: its failure is certain
+// or is never resent, and the record would cost a fifth of the speed.
 func (wr *write) send(ctx context.Context, t Target) (sdk.Result, error) {
 	r := sdk.Request{Lineage: t.Lineage, Statements: wr.statements}
-	if t.Local != nil && !wr.maybe {
+	if t.Local != nil && !t.Apart && !wr.maybe {
 		return t.Local.Apply(ctx, r)
 	}
 	if wr.element == nil {

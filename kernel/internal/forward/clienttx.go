@@ -49,7 +49,11 @@ func (c *Client) Begin(ctx context.Context, o sdk.TxOptions) (sdk.Tx, error) {
 
 func (c *Client) beginAt(ctx context.Context, t Target, o sdk.TxOptions) (sdk.Tx, error) {
 	if t.Local != nil {
-		return t.Local.Begin(ctx, o)
+		tx, err := t.Local.Begin(ctx, o)
+		if err == nil && t.Apart {
+			tx = apartTx{tx, c, t}
+		}
+		return tx, err
 	}
 	x := &remoteTx{c: c, t: t, number: c.txs.Add(1)}
 	body := txCall{tx: x.number, body: wire.AppendTxOptions(nil, o)}.append(nil)
@@ -188,39 +192,60 @@ func (x *remoteTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error
 	}
 	ctx, cancel := x.c.bound(ctx)
 	defer cancel()
-	e := x.c.ids.draw()
-	r.ID, r.Floor, r.Lineage = idOf(e), x.c.ids.floor(time.Now()), x.t.Lineage
-	body := txCall{tx: x.number, body: wire.AppendRequest(nil, r)}.append(nil)
-	reply, err := call(ctx, x.t, opCommit, body)
-	var res sdk.Result
-	switch {
-	case err == nil:
-		res, err = decodeResult(reply)
-		x.end(fmt.Errorf("%w: the transaction was committed", sdk.ErrClosed))
-	case fateOf(err) == maybe:
-		res, err = x.resolve(ctx, r.ID, err)
-	case fateOf(err) == refused:
-		err = x.abandon(err)
+	res, err := x.c.commit(ctx, x.t, r, func(r sdk.Request) (sdk.Result, error) {
+		body := txCall{tx: x.number, body: wire.AppendRequest(nil, r)}.append(nil)
+		reply, err := call(ctx, x.t, opCommit, body)
+		if err == nil {
+			_ = x.end(fmt.Errorf("%w: the transaction was committed", sdk.ErrClosed))
+			return decodeResult(reply)
+		}
+		if fateOf(err) == refused {
+			err = x.abandon(err)
+		}
+		return sdk.Result{}, err
+	})
+	_ = x.end(fmt.Errorf("%w: the transaction ended with COMMIT", sdk.ErrClosed))
+	return res, err
+}
+
+// commit sends a COMMIT under a write id of its own, and finds out what became of it
+// if the answer was lost.
+func (c *Client) commit(ctx context.Context, t Target, r sdk.Request, send func(sdk.Request) (sdk.Result, error)) (sdk.Result, error) {
+	e := c.ids.draw()
+	r.ID, r.Floor, r.Lineage = idOf(e), c.ids.floor(time.Now()), t.Lineage
+	res, err := send(r)
+	if fateOf(err) == maybe {
+		var applied bool
+		cause := err
+		res, applied, err = c.resolve(ctx, r.ID, t.Lineage, cause)
+		if err == nil && !applied {
+			err = fmt.Errorf("%w: the primary was lost at COMMIT; run it again from BEGIN: %w", sdk.ErrTxLost, opaque(cause))
+		}
+		if applied && errors.Is(err, sdk.ErrResultGone) {
+			err = nil // a COMMIT has nothing to say but that it was
+		}
 	}
-	x.end(fmt.Errorf("%w: the transaction ended with COMMIT", sdk.ErrClosed))
 	if errors.Is(err, sdk.ErrOutcomeUnknown) {
-		x.c.ids.keep(e, x.t.Lineage, time.Now())
+		c.ids.keep(e, t.Lineage, time.Now())
 	} else {
-		x.c.ids.settle(e)
+		c.ids.settle(e)
 	}
 	return res, err
 }
 
-// resolve finds out what became of a COMMIT whose answer was lost.
-func (x *remoteTx) resolve(ctx context.Context, id sdk.WriteID, cause error) (sdk.Result, error) {
-	res, applied, err := x.c.resolve(ctx, id, x.t.Lineage, cause)
-	if err == nil && !applied {
-		err = fmt.Errorf("%w: the primary was lost at COMMIT; run it again from BEGIN: %w", sdk.ErrTxLost, opaque(cause))
-	}
-	if applied && errors.Is(err, sdk.ErrResultGone) {
-		err = nil // a COMMIT has nothing to say but that it was
-	}
-	return res, err
+// apartTx is a transaction in this instance's own writer, over a store that may die
+// at its COMMIT.
+type apartTx struct {
+	sdk.Tx
+	c *Client
+	t Target
+}
+
+// Commit implements [sdk.Tx], as that of a remoteTx does.
+func (x apartTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) {
+	ctx, cancel := x.c.bound(ctx)
+	defer cancel()
+	return x.c.commit(ctx, x.t, r, func(r sdk.Request) (sdk.Result, error) { return x.Tx.Commit(ctx, r) })
 }
 
 // Rollback implements [sdk.Tx]. A primary that cannot be reached rolls it back by
