@@ -141,7 +141,8 @@ func (i *Instance) hope() error {
 	if err == nil && h.Held {
 		return nil // somebody holds the lock: serving, or about to
 	}
-	if err == nil && !h.Announced.Left && h.Announced.Epoch != 0 && h.Announced.Incarnation != i.self.Incarnation {
+	gone := h.Announced.Left && !i.route.justLost()
+	if err == nil && !gone && h.Announced.Epoch != 0 && h.Announced.Incarnation != i.self.Incarnation {
 		if alive, err := i.parts.lock.Alive(ctx, h.Announced); err == nil && alive != sdk.Dead {
 			return nil
 		}

@@ -19,6 +19,7 @@ type route struct {
 	mu      sync.Mutex // guards what follows
 	target  forward.Target
 	known   bool
+	lost    time.Time     // when the last primary was, zero: never
 	closed  bool
 	changed chan struct{} // closed and replaced at each change
 }
@@ -42,10 +43,17 @@ func (r *route) clear(gen uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known && r.target.Generation == gen {
-		r.known = false
+		r.known, r.lost = false, time.Now()
 		r.target = forward.Target{Generation: gen}
 		r.wakeLocked()
 	}
+}
+
+// justLost reports whether there was a primary until a moment ago.
+func (r *route) justLost() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.lost) < returnTime
 }
 
 func (r *route) close() {
@@ -66,6 +74,10 @@ func (r *route) look(after uint64) (t forward.Target, known, closed bool, change
 	defer r.mu.Unlock()
 	return r.target, r.known && r.target.Generation > after, r.closed, r.changed
 }
+
+// returnTime is how long a primary that stepped down and lives on may take to come
+// back before calls give it up, like one whose store is being opened again.
+const returnTime = time.Second
 
 // hopeEvery is how often a waiting call asks whether a primary can still come.
 const hopeEvery = 50 * time.Millisecond
