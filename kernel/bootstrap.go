@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,9 +96,10 @@ func newInstance(cfg Config, ws sdk.Workspace, parts *parts) *Instance {
 // comeUp advances until it works. A store that is not there yet, or whose writer
 // is busy, is waited for: another instance is about to make it. So is a plugin that
 // failed, as long as it is opened again.
-func (i *Instance) comeUp(ctx context.Context) (err error) {
+func (i *Instance) comeUp(ctx context.Context) error {
 	for {
-		if err = i.parts.wait(ctx); err != nil {
+		lives, err := i.parts.wait(ctx)
+		if err != nil {
 			return err
 		}
 		if i.key, err = i.parts.store.ResourceKey(ctx, i.openOptions(sdk.Secondary)); err != nil {
@@ -105,7 +107,8 @@ func (i *Instance) comeUp(ctx context.Context) (err error) {
 		} else if err = i.pipe.Advance(ctx); err == nil {
 			return nil
 		}
-		if !errors.Is(err, sdk.ErrUnavailable) && !errors.Is(err, errDied) || ctx.Err() != nil {
+		died := slices.ContainsFunc(lives, func(l *life) bool { return l.over.Load() })
+		if !errors.Is(err, sdk.ErrUnavailable) && !died || ctx.Err() != nil {
 			return err
 		}
 		select {

@@ -31,6 +31,9 @@ func (i *Instance) Status(ctx context.Context) (Status, error) {
 		return st, nil // Stages and Degraded say so; reading would wait
 	}
 	s, err := i.reader.Status(ctx)
+	if errors.Is(err, errDied) {
+		return st, nil
+	}
 	if err != nil {
 		return st, i.parts.at(sdk.StageStore, "status", err)
 	}

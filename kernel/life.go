@@ -64,8 +64,9 @@ func (l *life) heed(h sdk.Health, err error) {
 	}
 }
 
-// askHealth bounds a question that is answered at once.
-const askHealth = 100 * time.Millisecond
+// askHealth bounds a question that is answered at once, unless the plugin hangs and
+// is about to be found out.
+const askHealth = time.Second
 
 // lost reports whether err came about because the plugin has failed, which its
 // supervisor may not know yet.
@@ -180,6 +181,14 @@ func dead(x any) bool {
 	h, ok := x.(interface{ life() *life })
 	return ok && h.life().over.Load()
 }
+
+// Announce implements sdk.Lease.
+func (h heldLease) Announce(ctx context.Context, r sdk.Record) error {
+	return h.from.mark(h.Lease.Announce(ctx, r))
+}
+
+// Renew implements sdk.Lease.
+func (h heldLease) Renew(ctx context.Context) error { return h.from.mark(h.Lease.Renew(ctx)) }
 
 // Release implements sdk.Lease. The lock of a dead plugin is free.
 func (h heldLease) Release(ctx context.Context) error { return h.from.stop(ctx, h.Lease.Release) }

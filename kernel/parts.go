@@ -137,14 +137,18 @@ func (ps *parts) returning() bool {
 	return slices.ContainsFunc(vital, func(s sdk.Stage) bool { return ps.byStage[s].returning() })
 }
 
-// wait blocks until every plugin is up; it returns why one will not be.
-func (ps *parts) wait(ctx context.Context) error {
+// wait blocks until every plugin is up, and returns their lives, or why one will not
+// be.
+func (ps *parts) wait(ctx context.Context) ([]*life, error) {
+	var lives []*life
 	for _, p := range ps.plugins {
-		if _, err := p.wait(ctx); err != nil {
-			return &sdk.StageError{Stage: p.info.Stages[0], Plugin: p.info.Name, Op: "open", Err: err}
+		l, err := p.wait(ctx)
+		if err != nil {
+			return nil, &sdk.StageError{Stage: p.info.Stages[0], Plugin: p.info.Name, Op: "open", Err: err}
 		}
+		lives = append(lives, l)
 	}
-	return nil
+	return lives, nil
 }
 
 // apart reports whether the plugin of s is a process of its own, which may die

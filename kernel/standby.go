@@ -102,7 +102,7 @@ func (s *standby) wait(ctx context.Context, may bool) {
 	claim.Linked = s.i.linked() != nil
 	s.await = start(func(ctx context.Context) {
 		lease, err := s.i.parts.lock.Await(ctx, claim)
-		if err != nil && ctx.Err() == nil && s.i.parts.unfit() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errDied) {
 			s.i.degrade("lock", fmt.Errorf("waiting for the lock: %w", err))
 		}
 		if err != nil {

@@ -170,7 +170,7 @@ func (i *Instance) reopen(ctx context.Context, p *plugin, reason error) bool {
 		}
 		if over {
 			i.abandon(p, fmt.Errorf("opened %d times in %v; tried again in %v: %w",
-				p.budget.Max, p.budget.Per, pause.Round(time.Second), reason))
+				p.budget.Max, p.budget.Per, pause.Round(100*time.Millisecond), reason))
 		}
 		select {
 		case <-ctx.Done():

@@ -23,23 +23,30 @@ type mortal struct {
 func bootMortal(t *testing.T, dir, name string, change ...func(*kernel.Config)) *mortal {
 	t.Helper()
 	m := &mortal{plugins: map[sdk.Stage]*sdktest.Crasher{}}
-	all := func(c *kernel.Config) {
+	killable := func(c *kernel.Config) {
+		if c.Restarts == nil {
+			restarts(kernel.Restart{Max: 100})(c)
+		}
 		for n, p := range c.Plugins {
-			killable := sdktest.Crashable(p)
-			c.Plugins[n] = killable
+			crasher := sdktest.Crashable(p)
+			c.Plugins[n] = crasher
 			for _, s := range p.Describe().Stages {
-				m.plugins[s] = killable
+				m.plugins[s] = crasher
 			}
 		}
 	}
-	roomy := func(c *kernel.Config) {
+	m.Instance = boot(t, dir, append(append([]func(*kernel.Config){named(name)}, change...), killable)...)
+	return m
+}
+
+// restarts gives every plugin the same budget.
+func restarts(r kernel.Restart) func(*kernel.Config) {
+	return func(c *kernel.Config) {
 		c.Restarts = map[string]kernel.Restart{}
 		for _, p := range c.Plugins {
-			c.Restarts[p.Describe().Name] = kernel.Restart{Max: 100}
+			c.Restarts[p.Describe().Name] = r
 		}
 	}
-	m.Instance = boot(t, dir, append([]func(*kernel.Config){named(name), all, roomy}, change...)...)
-	return m
 }
 
 // crash kills the plugin of a stage and waits until it was opened again.
