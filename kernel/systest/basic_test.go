@@ -16,7 +16,7 @@ import (
 // boot joins dir with failover on and leaves at the end of the test.
 func boot(t *testing.T, dir string, change ...func(*kernel.Config)) *kernel.Instance {
 	t.Helper()
-	cfg := kernel.Config{Workdir: dir, Plugins: plugins(), Failover: true, TTL: 500 * time.Millisecond}
+	cfg := kernel.Config{Workdir: dir, Plugins: plugins(t), Failover: true, TTL: 500 * time.Millisecond}
 	if testing.Verbose() {
 		cfg.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{t}})
 	}

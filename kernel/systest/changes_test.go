@@ -224,7 +224,7 @@ func TestRestoredBackup(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before, err := kernel.Inspect(within(t), kernel.Config{Workdir: dir, Plugins: plugins()})
+	before, err := kernel.Inspect(within(t), kernel.Config{Workdir: dir, Plugins: plugins(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,7 +148,7 @@ func TestBootstrapCancelled(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	i, err := kernel.Bootstrap(ctx, kernel.Config{Workdir: dir, Plugins: plugins()})
+	i, err := kernel.Bootstrap(ctx, kernel.Config{Workdir: dir, Plugins: plugins(t)})
 	if i != nil || err == nil {
 		t.Fatalf("instance %v, error %v, want an error", i, err)
 	}
@@ -171,7 +171,7 @@ func TestClosedInstanceNeverWins(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	st, err := kernel.Inspect(within(t), kernel.Config{Workdir: dir, Plugins: plugins()})
+	st, err := kernel.Inspect(within(t), kernel.Config{Workdir: dir, Plugins: plugins(t)})
 	if err != nil || st.Primary != "" || st.Epoch != 1 {
 		t.Errorf("primary %q of epoch %d (%v), want nobody and 1", st.Primary, st.Epoch, err)
 	}

@@ -212,7 +212,7 @@ func TestBootstrapWithDyingPlugins(t *testing.T) {
 				c.Restarts = map[string]kernel.Restart{c.Plugins[n].Describe().Name: {Max: 4, Backoff: time.Millisecond}}
 			}
 		}
-		name := plugins()[n].Describe().Name
+		name := plugins(t)[n].Describe().Name
 		if _, err := try(t, dir, dying(1000)); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s never lives: %v", name, err)
 		}

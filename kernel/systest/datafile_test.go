@@ -254,7 +254,7 @@ func TestPlainProgramHoldsTheWriterAtBootstrap(t *testing.T) {
 	plainExec(t, db, "INSERT INTO t VALUES(1)")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	i, err := kernel.Bootstrap(ctx, kernel.Config{Workdir: dir, DataPath: path, Plugins: plugins()})
+	i, err := kernel.Bootstrap(ctx, kernel.Config{Workdir: dir, DataPath: path, Plugins: plugins(t)})
 	if err == nil {
 		i.Close()
 		t.Fatal("it came up although another program writes")
@@ -264,7 +264,7 @@ func TestPlainProgramHoldsTheWriterAtBootstrap(t *testing.T) {
 	}
 	up := make(chan *kernel.Instance, 1)
 	go func() {
-		i, _ := kernel.Bootstrap(within(t), kernel.Config{Workdir: dir, DataPath: path, Plugins: plugins()})
+		i, _ := kernel.Bootstrap(within(t), kernel.Config{Workdir: dir, DataPath: path, Plugins: plugins(t)})
 		up <- i
 	}()
 	select {

@@ -16,7 +16,7 @@ const limit = 20 * time.Second
 // try is boot for a Bootstrap that may fail.
 func try(t *testing.T, dir string, change ...func(*kernel.Config)) (*kernel.Instance, error) {
 	t.Helper()
-	cfg := kernel.Config{Workdir: dir, Plugins: plugins(), Failover: true, TTL: 500 * time.Millisecond}
+	cfg := kernel.Config{Workdir: dir, Plugins: plugins(t), Failover: true, TTL: 500 * time.Millisecond}
 	for _, f := range change {
 		f(&cfg)
 	}

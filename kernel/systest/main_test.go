@@ -28,6 +28,9 @@ import (
 const nodeEnv = "RAMET_SYSTEST_NODE"
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(pluginEnv); name != "" {
+		os.Exit(servePlugin(name))
+	}
 	if os.Getenv(nodeEnv) != "" {
 		os.Exit(nodeMain(os.Stdin, os.Stdout))
 	}
@@ -170,7 +173,11 @@ func (s *nodeState) obey(ctx context.Context, o order) (a answer, err error) {
 }
 
 func (s *nodeState) boot(ctx context.Context, o bootOptions) (*kernel.Instance, error) {
-	cfg := kernel.Config{Workdir: o.Dir, InstanceID: o.InstanceID, Plugins: plugins(), Failover: !o.NoFailover,
+	all, err := choose()
+	if err != nil {
+		return nil, err
+	}
+	cfg := kernel.Config{Workdir: o.Dir, InstanceID: o.InstanceID, Plugins: all, Failover: !o.NoFailover,
 		TTL: o.TTL, TxIdle: o.TxIdle, CallTimeout: o.CallTimeout}
 	if o.Migrate != "" {
 		cfg.Migrate, cfg.SchemaVersion = migrations(o), 2
