@@ -45,6 +45,16 @@ func (s *spare) take() sdk.DB {
 	return db
 }
 
+// stale reports whether the handle went with its plugin.
+func (s *spare) stale() bool {
+	select {
+	case <-s.open.done:
+		return dead(s.db)
+	default:
+		return false
+	}
+}
+
 // close gives up what was not taken.
 func (s *spare) close(ctx context.Context) error { return closeUnused(ctx, s.take()) }
 

@@ -118,11 +118,11 @@ func (s *standby) wait(ctx context.Context, may bool) {
 // prepare opens the store ahead while this instance may be promoted. It waits for a
 // link, which shows that a primary has made the store what it must be.
 func (s *standby) prepare(ctx context.Context, may bool) {
-	switch {
-	case may && s.spare == nil && s.i.linked() != nil:
-		s.spare = s.i.openSpare()
-	case !may && s.spare != nil:
+	if s.spare != nil && (!may || s.spare.stale()) {
 		s.discard(ctx)
+	}
+	if may && s.spare == nil && s.i.linked() != nil {
+		s.spare = s.i.openSpare()
 	}
 }
 

@@ -150,7 +150,7 @@ func (i *Instance) withoutLock() bool {
 // win opens the store and advances the epoch, unless the present owner lives.
 func (i *Instance) win(ctx context.Context) (err error) {
 	db := i.pass.spare
-	if i.pass.spare = nil; db == nil {
+	if i.pass.spare = nil; db == nil || dead(db) {
 		if db, err = i.parts.store.Open(ctx, i.openOptions(sdk.Primary)); err != nil {
 			return err
 		}
