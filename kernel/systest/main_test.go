@@ -57,6 +57,7 @@ type bootOptions struct {
 	TxIdle      time.Duration
 	CallTimeout time.Duration
 	Migrate     string // see migrations in migration_test.go
+	External    bool   // plugins are programs, whatever the mode
 }
 
 // answer is one line from a node. One with ID 0 is news of a load, not an answer.
@@ -173,12 +174,19 @@ func (s *nodeState) obey(ctx context.Context, o order) (a answer, err error) {
 }
 
 func (s *nodeState) boot(ctx context.Context, o bootOptions) (*kernel.Instance, error) {
-	all, err := choose()
+	mode := os.Getenv(modeEnv)
+	if o.External {
+		mode = "external"
+	}
+	all, err := choose(mode)
 	if err != nil {
 		return nil, err
 	}
 	cfg := kernel.Config{Workdir: o.Dir, InstanceID: o.InstanceID, Plugins: all, Failover: !o.NoFailover,
 		TTL: o.TTL, TxIdle: o.TxIdle, CallTimeout: o.CallTimeout}
+	if o.External { // tests that kill them do so more often than happens
+		restarts(kernel.Restart{Max: 1000})(&cfg)
+	}
 	if o.Migrate != "" {
 		cfg.Migrate, cfg.SchemaVersion = migrations(o), 2
 	}

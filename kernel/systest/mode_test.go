@@ -39,7 +39,7 @@ func servePlugin(name string) int {
 // opened ends with the test.
 func plugins(t *testing.T) []sdk.Plugin {
 	t.Helper()
-	all, err := choose()
+	all, err := choose(os.Getenv(modeEnv))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +55,11 @@ func plugins(t *testing.T) []sdk.Plugin {
 	return all
 }
 
-// choose returns the plugins as modeEnv says.
-func choose() ([]sdk.Plugin, error) {
+// choose returns the plugins as mode says.
+func choose(mode string) ([]sdk.Plugin, error) {
 	all := bundled.All()
 	for n, p := range all {
-		switch os.Getenv(modeEnv) {
+		switch mode {
 		case "loopback":
 			all[n] = sdktest.Loopback(p)
 		case "external":
