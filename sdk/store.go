@@ -14,7 +14,8 @@ type Store interface {
 	// Open opens the database. As [Secondary] it is opened read-only and must exist:
 	// [ErrUnavailable] if there is none yet (wait for the primary). As [Primary] it is
 	// created when missing, the meta tables are made, and it can be written after
-	// Advance. [ErrCorrupt]: not a database of this engine. [ErrIncompatible]: made by a
+	// Advance; until then, and in Close, it must not stand in the way of another owner:
+	// an instance that may be promoted opens it ahead. [ErrCorrupt]: not a database of this engine. [ErrIncompatible]: made by a
 	// newer version.
 	Open(ctx context.Context, o OpenOptions) (DB, error)
 }
@@ -49,7 +50,8 @@ type DB interface {
 	// else stores and returns max(f.AtLeast, stored+1). From then on every write with
 	// a lower epoch fails, also one that is in flight in another process.
 	// [ErrIncompatible] if f.SchemaVersion is below the store's; [ErrUnavailable] if a
-	// writer holds the database until ctx ends (nothing changed).
+	// writer holds the database until ctx ends (nothing changed); [ErrClosed] if the
+	// database was replaced since it was opened.
 	Advance(ctx context.Context, f Fence) (Grant, error)
 	// SetSchema stores the version that migrations reached, checked against epoch.
 	SetSchema(ctx context.Context, epoch uint64, version int64) error

@@ -16,6 +16,7 @@ var storeAdvanceCases = []storeCase{
 	{"one winner of many", "", storeAdvanceRace},
 	{"at least", "", storeAdvanceAtLeast},
 	{"owner", "", storeAdvanceOwner},
+	{"opened ahead", "", storeAdvanceAhead},
 	{"schema version", "", storeAdvanceSchema},
 	{"waits for a writer until the context ends", sdk.CapInteractiveTx, storeAdvanceBusy},
 }
@@ -38,6 +39,32 @@ func storeAdvanceCAS(f *storeFixture) {
 	if got := f.status(db).Epoch; got != 3 {
 		f.t.Errorf("refused advances left epoch %d, want 3", got)
 	}
+}
+
+// storeAdvanceAhead opens handles for writing while another owns the store, which
+// goes on, changes the schema under them, and is displaced by one of them.
+func storeAdvanceAhead(f *storeFixture) {
+	w := f.primary()
+	w.exec("CREATE TABLE t(x)")
+	unused, ahead := f.elsewhere().open(sdk.Primary), f.elsewhere().open(sdk.Primary)
+	if got := f.status(ahead).Epoch; got != w.epoch {
+		f.t.Errorf("a handle opened ahead sees epoch %d, want %d", got, w.epoch)
+	}
+	w.exec("INSERT INTO t VALUES(1)")
+	w.exec("ALTER TABLE t ADD COLUMN y DEFAULT 7")
+	f.close(unused)
+	w.exec("INSERT INTO t(x) VALUES(2)")
+	_, err := ahead.Apply(f.ctx(), w.epoch+1, []sdk.Request{storeTexts("INSERT INTO t(x) VALUES(9)")})
+	storeWantError(f.t, "a write before Advance", err, sdk.ErrFenced)
+	g, err := ahead.Advance(f.ctx(), sdk.Fence{Observed: w.epoch})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	next := &storeWriter{f, ahead, g.Epoch, g}
+	next.exec("INSERT INTO t VALUES(3, 8)")
+	next.want("SELECT x, y FROM t ORDER BY x", int64(1), int64(7), int64(2), int64(7), int64(3), int64(8))
+	_, err = w.db.Apply(f.ctx(), w.epoch, []sdk.Request{storeTexts("INSERT INTO t VALUES(4, 4)")})
+	storeWantError(f.t, "a write of the displaced owner", err, sdk.ErrFenced)
 }
 
 func storeAdvanceRace(f *storeFixture) {

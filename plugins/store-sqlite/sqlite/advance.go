@@ -80,6 +80,9 @@ func (d *db) judgeContent(m *meta, f sdk.Fence) error {
 	if err != nil {
 		return fmt.Errorf("%w: %v", sdk.ErrUnavailable, err)
 	}
+	if id.String() != d.file.String() {
+		return fmt.Errorf("%w: %s was replaced since this handle opened it; open it again", sdk.ErrClosed, d.path)
+	}
 	copied := m.file != id.String()
 	restored := f.RecordEpoch > m.epoch ||
 		f.RecordEpoch == m.epoch && m.epoch > 0 && f.RecordLineage != "" && f.RecordLineage != m.lineage

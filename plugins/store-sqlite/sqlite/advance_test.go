@@ -56,6 +56,29 @@ func TestOldProgramDoesNotAdvanceANewSchema(t *testing.T) {
 	}
 }
 
+// TestReplacedFileIsNotAdvanced: a handle opened ahead must not win an epoch in a file
+// that has no name any more.
+func TestReplacedFileIsNotAdvanced(t *testing.T) {
+	d, e := primary(t)
+	spare := open(t, d.path, sdk.Primary)
+	if err := d.Close(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.WriteFile(copied, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(copied, d.path); err != nil {
+		t.Fatal(err)
+	}
+	_, err = spare.Advance(bounded(t), sdk.Fence{Observed: e})
+	wantError(t, err, sdk.ErrClosed)
+}
+
 func TestRestoredBackupGetsANewLineage(t *testing.T) {
 	d, e := primary(t)
 	first, err := d.Status(bounded(t))

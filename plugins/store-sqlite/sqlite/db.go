@@ -26,6 +26,7 @@ const (
 // db is one open handle. The writer half is nil on a secondary.
 type db struct {
 	path    string
+	file    fileID // of the write connection, as opened
 	options sdk.OpenOptions
 	forget  func(*db)
 	kin     func() []*db // the other open handles of this database in this process; may be nil
@@ -140,6 +141,9 @@ func (d *db) openPrimary(ctx context.Context) error {
 		return openError(path, damaged(path, err))
 	}
 	if err := d.prepareFile(ctx); err != nil {
+		return errors.Join(openError(path, err), d.w.close())
+	}
+	if d.file, err = identify(path); err != nil {
 		return errors.Join(openError(path, err), d.w.close())
 	}
 	d.w.watch()
