@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"github.com/ramet-io/ramet/sdk/sdktest"
 )
 
 func TestDemoLosesNothing(t *testing.T) {
@@ -57,8 +59,7 @@ func TestDemoKeepsTheWorkspaceItWasGiven(t *testing.T) {
 // TestDemoLeavesNoProcess ends the demonstration as Ctrl-C does.
 func TestDemoLeavesNoProcess(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Log("no signals here: nothing to test")
-		return
+		sdktest.NotRun(t, "signals; Windows has none")
 	}
 	dir := filepath.Join(t.TempDir(), "w")
 	p := stays(t, "demo", "--workdir", dir, "--duration", "50s")

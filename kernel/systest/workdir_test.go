@@ -82,12 +82,17 @@ func TestStateDirNotPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, dir, "can be written by others")
-	if os.Geteuid() == 0 {
-		if err := errors.Join(os.Chmod(state, 0o700), os.Chown(state, stranger, stranger)); err != nil {
-			t.Fatal(err)
-		}
-		refused(t, dir, "belongs to user")
+}
+
+func TestStateDirOfAnotherUser(t *testing.T) {
+	sdktest.NoLeaks(t)
+	sdktest.NeedRoot(t)
+	dir := t.TempDir()
+	state := filepath.Join(dir, ".ramet")
+	if err := errors.Join(os.Mkdir(state, 0o700), os.Chown(state, stranger, stranger)); err != nil {
+		t.Fatal(err)
 	}
+	refused(t, dir, "belongs to user")
 }
 
 func TestStateDirIsAFile(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ramet-io/ramet/sdk"
+	"github.com/ramet-io/ramet/sdk/sdktest"
 )
 
 // TestBadStateDirIsRefusedWithReason tries each place that can never work.
@@ -19,6 +20,17 @@ func TestBadStateDirIsRefusedWithReason(t *testing.T) {
 		name, reason string
 		lay          func(t *testing.T, dir string)
 	}{
+		{"owned by another user", "belongs to user 65534", func(t *testing.T, dir string) {
+			sdktest.NeedRoot(t)
+			must(t, os.Mkdir(dir, 0o700))
+			must(t, os.Chown(dir, 65534, -1))
+		}},
+		{"lock owned by another user", "belongs to user 65534", func(t *testing.T, dir string) {
+			sdktest.NeedRoot(t)
+			must(t, os.Mkdir(dir, 0o700))
+			must(t, os.WriteFile(filepath.Join(dir, "lock"), nil, 0o600))
+			must(t, os.Chown(filepath.Join(dir, "lock"), 65534, -1))
+		}},
 		{"symbolic link", "symbolic link", func(t *testing.T, dir string) { must(t, os.Symlink(t.TempDir(), dir)) }},
 		{"file", "not a directory", func(t *testing.T, dir string) { must(t, os.WriteFile(dir, nil, 0o600)) }},
 		{"writable by others", "chmod 700", func(t *testing.T, dir string) {
@@ -41,22 +53,6 @@ func TestBadStateDirIsRefusedWithReason(t *testing.T) {
 			must(t, os.Mkdir(dir, 0o700))
 			must(t, syscall.Mkfifo(filepath.Join(dir, "lock"), 0o600))
 		}},
-	}
-	if os.Geteuid() == 0 { // only root can make these
-		cases = append(cases, []struct {
-			name, reason string
-			lay          func(t *testing.T, dir string)
-		}{
-			{"owned by another user", "belongs to user 65534", func(t *testing.T, dir string) {
-				must(t, os.Mkdir(dir, 0o700))
-				must(t, os.Chown(dir, 65534, -1))
-			}},
-			{"lock owned by another user", "belongs to user 65534", func(t *testing.T, dir string) {
-				must(t, os.Mkdir(dir, 0o700))
-				must(t, os.WriteFile(filepath.Join(dir, "lock"), nil, 0o600))
-				must(t, os.Chown(filepath.Join(dir, "lock"), 65534, -1))
-			}},
-		}...)
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

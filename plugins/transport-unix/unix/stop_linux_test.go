@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if at := os.Getenv(clientVar); at != "" {
 		os.Exit(runClient(sdk.Endpoint(at)))
 	}
+	if at := os.Getenv(intruderVar); at != "" {
+		os.Exit(runIntruder(at))
+	}
 	os.Exit(m.Run())
 }
 
