@@ -38,11 +38,11 @@ type Plugin interface {
 // Running is an opened plugin. The accessors of stages it did not declare return
 // nil; the kernel asks for declared stages only. They do no I/O.
 type Running interface {
-	Ports() Ports
-	Lock() Lock
-	Store() Store
-	Transport() Transport
-	Watcher() Watcher
+	Ports() Ports         // serves [StagePorts]
+	Lock() Lock           // serves [StageLock]
+	Store() Store         // serves [StageStore]
+	Transport() Transport // serves [StageTransport]
+	Watcher() Watcher     // serves [StageWatcher]
 
 	// WaitHealth returns as soon as the health differs from the one numbered seen
 	// (0: return the present one at once), or when ctx ends with its error.
