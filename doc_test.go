@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -141,5 +142,35 @@ func TestNoSilentSkip(t *testing.T) {
 	})
 	if err != nil || looked < 100 {
 		t.Errorf("%d files, %v", looked, err)
+	}
+}
+
+// TestGuaranteesNameTestsThatExist: a promise whose test was renamed or taken away has
+// none.
+func TestGuaranteesNameTestsThatExist(t *testing.T) {
+	promises, err := os.ReadFile("GUARANTEES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources strings.Builder
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		sources.Write(source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(promises), -1)
+	for _, name := range names {
+		if !strings.Contains(sources.String(), "func "+name[1]+"(") {
+			t.Errorf("GUARANTEES.md names %s, which is nowhere", name[1])
+		}
+	}
+	if len(names) < 50 {
+		t.Errorf("%d names only", len(names))
 	}
 }
