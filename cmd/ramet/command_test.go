@@ -149,8 +149,12 @@ func TestStatusChangesNothing(t *testing.T) {
 	check := func(when string, epoch bool) {
 		before := listing(t, dir)
 		var s kernel.Status
-		if err := json.Unmarshal([]byte(works(t, "status", "--json", "--workdir", dir)), &s); err != nil {
+		object := works(t, "status", "--json", "--workdir", dir)
+		if err := json.Unmarshal([]byte(object), &s); err != nil {
 			t.Fatal(err)
+		}
+		if strings.Contains(object, "null") || !strings.Contains(object, `"instances":[]`) {
+			t.Errorf("%s: a list is null: %s", when, object)
 		}
 		works(t, "status", "--workdir", dir)
 		if after := listing(t, dir); strings.Join(before, "\n") != strings.Join(after, "\n") {

@@ -36,7 +36,7 @@ and works with no instance running.`,
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(status)
+				return json.NewEncoder(c.OutOrStdout()).Encode(withLists(status))
 			}
 			return printStatus(c.OutOrStdout(), status)
 		},
@@ -45,6 +45,21 @@ and works with no instance running.`,
 	w.bound(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return c
+}
+
+// withLists makes every list one that a script can walk: empty, never null.
+func withLists(s kernel.Status) kernel.Status {
+	s.Endpoints, s.Instances = list(s.Endpoints), list(s.Instances)
+	s.Degraded, s.Warnings = list(s.Degraded), list(s.Warnings)
+	s.Stages, s.Transitions = list(s.Stages), list(s.Transitions)
+	return s
+}
+
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
 }
 
 func printStatus(out io.Writer, s kernel.Status) error {
