@@ -29,6 +29,7 @@ func (d describedAs) Open(context.Context, sdk.Env) (sdk.Running, error) {
 
 type emptyRunning struct{ testRunning }
 
+func (*emptyRunning) Store() sdk.Store         { return nil }
 func (*emptyRunning) Transport() sdk.Transport { return nil }
 func (*emptyRunning) Watcher() sdk.Watcher     { return nil }
 

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/ramet-io/ramet/sdk"
@@ -68,25 +70,29 @@ func BenchmarkRaw64(b *testing.B) {
 	}
 }
 
+// benchmarkCall is a question to a store and its answer, of benchBytes each.
 func benchmarkCall(b *testing.B, carrier string, callers int) {
 	p := program(b, "good")
 	p.Carrier = carrier
-	l := dial(b, openProgram(b, p, nil))
-	m := sdk.Message{Op: "echo", Body: make([]byte, benchBytes)}
+	db, err := openProgram(b, p, nil).Store().Open(context.Background(), sdk.OpenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := strings.Repeat("x", benchBytes)
 	b.ReportAllocs()
 	b.ResetTimer()
 	if callers == 1 {
 		for range b.N {
-			if _, err := l.Call(context.Background(), m); err != nil {
+			if _, err := db.Prepare(context.Background(), text); err != nil {
 				b.Fatal(err)
 			}
 		}
 		return
 	}
-	b.SetParallelism(callers / 2)
+	b.SetParallelism(callers / runtime.GOMAXPROCS(0))
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := l.Call(context.Background(), m); err != nil {
+			if _, err := db.Prepare(context.Background(), text); err != nil {
 				b.Error(err)
 				return
 			}

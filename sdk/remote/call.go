@@ -145,6 +145,12 @@ func invoke[A any](ctx context.Context, c *conn, o op, object, epoch uint64, arg
 	}
 	c.out.pending = b
 	c.out.commit(inFlight > crowded)
+	if inFlight == 1 && c.lead.take() {
+		if a, ok := c.readOwn(id, call); ok {
+			callPool.Put(call)
+			return a, a.err
+		}
+	}
 	return c.await(ctx, id, call)
 }
 

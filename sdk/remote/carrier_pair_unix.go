@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,3 +102,9 @@ func (p *pairCarrier) write(b []byte) error {
 }
 
 func (p *pairCarrier) close() { p.conn.Close() }
+
+// interrupt implements interrupter.
+func (p *pairCarrier) interrupt() { _ = p.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// resume implements interrupter.
+func (p *pairCarrier) resume() { _ = p.conn.SetReadDeadline(time.Time{}) }

@@ -1,9 +1,13 @@
 package remote
 
 import (
+	"io"
+
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that rawCodec wraps
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
 )
 
 // frameStream is either side of the Carry method.
@@ -25,6 +29,9 @@ func (s *streamCarrier) Read(p []byte) (int, error) {
 	for len(s.rest) == 0 {
 		var m rawFrames
 		if err := s.stream.RecvMsg(&m); err != nil {
+			if c := status.Code(err); c == codes.Unavailable || c == codes.Canceled {
+				err = io.EOF // gRPC's words for it
+			}
 			return 0, err
 		}
 		s.rest = m.bytes

@@ -27,6 +27,7 @@ type child struct {
 	program  Program
 	proc     *process
 	client   *plugin.Client
+	control  *grpc.ClientConn
 	stub     pb.PluginClient
 	info     sdk.Info
 	conn     *conn
@@ -136,11 +137,12 @@ func (c *child) connect(ctx context.Context, pair *pairCarrier) error {
 	if err != nil {
 		return c.startError(ctx, err)
 	}
-	stub, err := rpc.Dispense(service)
+	control, err := rpc.Dispense(service)
 	if err != nil {
 		return c.startError(ctx, err)
 	}
-	c.stub = stub.(pb.PluginClient)
+	c.control = control.(*grpc.ClientConn)
+	c.stub = pb.NewPluginClient(c.control)
 	var offer []string
 	if pair != nil {
 		offer = append(offer, CarrierSocketpair)

@@ -43,6 +43,10 @@ type conn struct {
 	handle func(*request) // runs a request of the other side and answers it
 	stray  func(string)   // is told of a frame that makes no sense; at most once
 
+	in     frameReader // belongs to who has the lead
+	lead   lead
+	relief relief
+
 	calls   callTable
 	reqs    requestTable
 	work    chan *request // to idle workers
@@ -61,7 +65,11 @@ type conn struct {
 // newConn returns a conn that runs after start.
 func newConn(car carrier, handle func(*request), stray func(string)) *conn {
 	c := &conn{car: car, handle: handle, stray: stray, work: make(chan *request), done: make(chan struct{})}
+	c.in.src = car
 	c.out = newOutbox(car, c.fail)
+	c.lead.wake, c.relief.wake = make(chan struct{}, 1), make(chan struct{}, 1)
+	c.lead.held = true // by the reader that start starts
+	c.lead.car, _ = car.(interrupter)
 	c.calls.open = map[uint64]*call{}
 	c.reqs.running = map[uint64]*request{}
 	return c
@@ -70,7 +78,8 @@ func newConn(car carrier, handle func(*request), stray func(string)) *conn {
 // start runs the conn until fail.
 func (c *conn) start() {
 	c.wg.Go(func() { c.out.run(c.done) })
-	c.wg.Go(func() { c.fail(c.read()) })
+	c.wg.Go(func() { c.relief.run(c.done, func() { c.wg.Go(c.reader) }) })
+	c.wg.Go(c.reader)
 }
 
 // fail ends the conn; the first reason counts. It waits for nothing.
@@ -94,29 +103,45 @@ var errGone = errors.New("the other process is gone")
 // wait waits until nothing of the conn runs, after fail.
 func (c *conn) wait() { c.wg.Wait() }
 
-// read takes in frames until the carrier ends.
-func (c *conn) read() error {
-	r := frameReader{src: c.car}
+// reader takes in frames until the carrier ends, or another reader took over.
+func (c *conn) reader() {
 	for {
-		f, err := r.next()
+		f, err := c.in.next()
 		if err != nil {
-			return err
+			c.fail(err)
+			return
 		}
 		c.frames.Add(1)
-		switch f.kind {
-		case kindRequest:
-			c.accept(&f)
-		case kindReply, kindError:
-			c.answered(&f)
-		case kindCancel:
-			c.reqs.cancel(&f)
-		case kindPing:
-			c.post(&frame{kind: kindPong, id: f.id}, nil)
-		case kindPong:
-		default:
-			c.strange(fmt.Sprintf("a frame of kind %d, which this version does not know", f.kind))
+		answer := f.kind == kindReply || f.kind == kindError
+		if !c.receive(&f) {
+			return
+		}
+		if answer && c.lead.offered() && c.inFlight() == 0 {
+			c.lead.give(false)
+			if !c.lead.reclaim(c.done) {
+				return
+			}
 		}
 	}
+}
+
+// receive takes in a frame. It returns false if the reader lent itself to a request
+// and another one reads by now.
+func (c *conn) receive(f *frame) bool {
+	switch f.kind {
+	case kindRequest:
+		return c.accept(f)
+	case kindReply, kindError:
+		c.answered(f)
+	case kindCancel:
+		c.reqs.cancel(f)
+	case kindPing:
+		c.post(&frame{kind: kindPong, id: f.id}, nil)
+	case kindPong:
+	default:
+		c.strange(fmt.Sprintf("a frame of kind %d, which this version does not know", f.kind))
+	}
+	return true
 }
 
 // strange reports, once, that the other side does not keep to the rules.
@@ -124,8 +149,10 @@ func (c *conn) strange(what string) {
 	c.odd.Do(func() { c.stray(what) })
 }
 
-// accept runs a request on a worker.
-func (c *conn) accept(f *frame) {
+// accept runs a request: a brief one here, if nothing else is to be done, any other
+// on a worker. It returns false if another reader took over meanwhile.
+func (c *conn) accept(f *frame) bool {
+	c.lead.shut()
 	r := &request{frame: *f, conn: c}
 	if f.timeout > 0 {
 		r.deadline = time.Now().Add(f.timeout)
@@ -133,19 +160,27 @@ func (c *conn) accept(f *frame) {
 	if f.abandoned {
 		r.cancel(context.Canceled)
 	}
-	switch c.reqs.add(r) {
+	running, err := c.reqs.add(r)
+	switch err {
 	case errTwice:
 		c.strange(fmt.Sprintf("request %d (%s) came twice", f.id, f.op))
-		return
+		return true
 	case errTooMany:
 		r.answerError(fmt.Errorf("%w: %d requests run already", sdk.ErrUnavailable, maxRunning))
-		return
+		return true
+	}
+	if running == 1 && f.op.brief() && len(c.in.buf) == 0 {
+		c.relief.lend()
+		c.handle(r)
+		r.finish()
+		return c.relief.regain()
 	}
 	select {
 	case c.work <- r:
 	default:
 		c.wg.Go(func() { c.worker(r) })
 	}
+	return true
 }
 
 // worker runs requests until the conn ends or there are enough workers.
@@ -168,20 +203,10 @@ func (c *conn) worker(r *request) {
 
 // answered hands an answer to its caller.
 func (c *conn) answered(f *frame) {
-	a := answer{body: f.body, object: f.object}
-	if f.kind == kindError {
-		var bad error
-		if a.err, bad = wire.DecodeError(f.body); bad != nil {
-			a.err = bad
-		} else if a.err == nil {
-			a.err = fmt.Errorf("%w: the other side answered with an error and did not say which", sdk.ErrInternal)
-		}
-		a.body = nil
-	}
 	call, late := c.calls.take(f.id)
 	switch {
 	case call != nil:
-		call.answer <- a
+		call.answer <- answerOf(f)
 	case late:
 		if f.kind == kindReply && f.object != 0 {
 			c.drop(f.object)
@@ -189,6 +214,21 @@ func (c *conn) answered(f *frame) {
 	default:
 		c.strange(fmt.Sprintf("an answer to request %d, which was not asked or was answered before", f.id))
 	}
+}
+
+// answerOf reads an answer.
+func answerOf(f *frame) answer {
+	if f.kind == kindReply {
+		return answer{body: f.body, object: f.object}
+	}
+	err, bad := wire.DecodeError(f.body)
+	switch {
+	case bad != nil:
+		err = bad
+	case err == nil:
+		err = fmt.Errorf("%w: the other side answered with an error and did not say which", sdk.ErrInternal)
+	}
+	return answer{err: err}
 }
 
 // drop closes an object that nobody waits for any more.

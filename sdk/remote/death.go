@@ -23,6 +23,9 @@ func (c *child) watch() {
 		c.conn.fail(&goneError{c.program.Name, c.proc.ident(), errGone})
 	}
 	c.stop()
+	if why := c.conn.why; errors.Is(why, sdk.ErrInvalid) { // it sent what nobody can read
+		c.kill(why)
+	}
 	select {
 	case <-c.proc.done:
 	case <-time.After(explainGrace):
@@ -60,10 +63,7 @@ func (c *child) explainLocked(p *panicReport) error {
 	}
 	how := c.proc.ended()
 	if how == "" {
-		how = "is not gone, though its carrier is"
-	}
-	if why := c.conn.why; !errors.Is(why, errGone) && !errors.Is(why, errClosed) && !strings.HasPrefix(how, "ended") {
-		how += fmt.Sprintf(" (%v)", why)
+		how = fmt.Sprintf("is not gone, though its carrier is (%v)", c.conn.why)
 	}
 	return fmt.Errorf("%s %s; %s", who, how, c.logs.quote())
 }

@@ -49,6 +49,25 @@ func signal(t *testing.T, pid int, s syscall.Signal) {
 	}
 }
 
+// freeze stops a process and waits until it stands still: the signal takes a moment.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	signal(t, pid, syscall.SIGSTOP)
+	if runtime.GOOS != "linux" {
+		time.Sleep(50 * time.Millisecond)
+		return
+	}
+	eventually(t, "every thread is stopped", func() bool {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, name := range threads {
+			if b, err := os.ReadFile(name); err != nil || !strings.Contains(string(b), ") T ") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // failed waits for the health that says that the plugin failed.
 func failed(t *testing.T, r sdk.Running) sdk.Health {
 	t.Helper()
@@ -141,7 +160,7 @@ func TestStoppedPluginIsFoundAndKilled(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, p Program) {
 		r := openProgram(t, p, nil)
 		pid := r.c.proc.ident()
-		signal(t, pid, syscall.SIGSTOP)
+		freeze(t, pid)
 		if h := failed(t, r); !strings.Contains(h.Reason, "it hangs") {
 			t.Errorf("health %+v", h)
 		}
@@ -156,7 +175,7 @@ func TestStoppedPluginHoldsNoCallerBeyondItsDeadline(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, p Program) {
 		r := openProgram(t, p, nil)
 		l := dial(t, r)
-		signal(t, r.c.proc.ident(), syscall.SIGSTOP)
+		freeze(t, r.c.proc.ident())
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		if _, err := l.Call(ctx, sdk.Message{Op: "echo"}); !errors.Is(err, sdk.ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
@@ -169,7 +188,7 @@ func TestStoppedPluginIsClosed(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, p Program) {
 		r := openProgram(t, p, nil)
 		pid := r.c.proc.ident()
-		signal(t, pid, syscall.SIGSTOP)
+		freeze(t, pid)
 		if err := r.Close(within(t)); err != nil {
 			t.Errorf("Close: %v", err)
 		}
@@ -241,7 +260,7 @@ func TestKilledHostLeavesNothing(t *testing.T) {
 			}
 			host, pid, _ := startHost(t, p.Carrier, sockets)
 			if stopped {
-				signal(t, pid, syscall.SIGSTOP)
+				freeze(t, pid)
 			}
 			if err := host.Process.Kill(); err != nil {
 				t.Fatal(err)
@@ -263,8 +282,8 @@ func TestKilledHostLeavesNothing(t *testing.T) {
 func TestStoppedHostBlamesNobody(t *testing.T) {
 	sockets := t.TempDir()
 	host, pid, lines := startHost(t, "", sockets)
-	signal(t, host.Process.Pid, syscall.SIGSTOP)
-	time.Sleep(5 * pingsMissed * pingInterval) // how long it is stopped
+	freeze(t, host.Process.Pid)
+	time.Sleep(2 * busyMissed * pingInterval / 5) // how long it is stopped
 	signal(t, host.Process.Pid, syscall.SIGCONT)
 	for range 20 { // a second's worth of judgements
 		if line, err := lines.ReadString('\n'); err != nil || line != "alive\n" {

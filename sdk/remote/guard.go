@@ -1,25 +1,33 @@
 package remote
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	plugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
 const (
 	// pingInterval is how often a silent plugin is asked for a sign of life. Any frame
 	// is one.
-	pingInterval = 200 * time.Millisecond
-	// pingsMissed is how many intervals in a row without one mean that it hangs. With
-	// the interval in which it stopped that is 600 to 800 ms.
+	pingInterval = 150 * time.Millisecond
+	// pingsMissed is how many intervals in a row without one make it suspect. With the
+	// interval in which it stopped that is 450 to 600 ms.
 	pingsMissed = 3
-	// starvedMissed is the same for a plugin that wants to run and does not get to
-	// answer: the machine is busy, or it is caught in a loop.
-	starvedMissed = 25
+	// secondOpinion is how long a suspect may take to answer on the control connection.
+	// A large frame holds up the frames behind it, but not that.
+	secondOpinion = 200 * time.Millisecond
+	// busyMissed is how many intervals are enough by themselves, for a plugin that
+	// answers there, or whose threads want to run: the machine is busy, or the plugin
+	// is caught in a loop.
+	busyMissed = 40
 )
 
 // guard notices a plugin that is there and does nothing any more: stopped, or
-// deadlocked. It counts only intervals in which this process itself was awake, so
-// a host that was stopped, suspended or starved blames nobody.
+// deadlocked. It counts only time in which this process itself was awake, so a host
+// that was stopped, suspended or starved blames nobody.
 func (c *child) guard() {
 	tick := time.NewTicker(pingInterval)
 	defer tick.Stop()
@@ -40,10 +48,22 @@ func (c *child) guard() {
 		default:
 			missed++
 		}
-		if missed >= starvedMissed || missed >= pingsMissed && !wantsToRun(c.proc.ident()) {
+		if missed >= busyMissed || missed >= pingsMissed && !wantsToRun(c.proc.ident()) && c.silent() {
 			c.kill(fmt.Errorf("it hangs: no sign of life for %v", time.Duration(missed)*pingInterval))
 			return
 		}
 		c.conn.ping()
 	}
+}
+
+// silent reports whether the plugin does not answer on the control connection
+// either, as far as this process was awake to see it.
+func (c *child) silent() bool {
+	ctx, cancel := c.bound(context.Background())
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, secondOpinion)
+	defer stop()
+	began := time.Now()
+	_, err := grpc_health_v1.NewHealthClient(c.control).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	return err != nil && time.Since(began) < secondOpinion*3/2
 }

@@ -126,7 +126,7 @@ type testPlugin struct{}
 
 func (testPlugin) Describe() sdk.Info {
 	return sdk.Info{Name: "test", Version: "1.2.3", Schemes: []string{"test"},
-		Stages: []sdk.Stage{sdk.StageTransport, sdk.StageWatcher}}
+		Stages: []sdk.Stage{sdk.StageStore, sdk.StageTransport, sdk.StageWatcher}}
 }
 
 func (testPlugin) Open(_ context.Context, env sdk.Env) (sdk.Running, error) {
@@ -143,7 +143,7 @@ type testRunning struct {
 
 func (r *testRunning) Ports() sdk.Ports         { return nil }
 func (r *testRunning) Lock() sdk.Lock           { return nil }
-func (r *testRunning) Store() sdk.Store         { return nil }
+func (r *testRunning) Store() sdk.Store         { return testStore{} }
 func (r *testRunning) Transport() sdk.Transport { return testTransport{r} }
 func (r *testRunning) Watcher() sdk.Watcher     { return testWatcher{} }
 func (r *testRunning) WaitHealth(ctx context.Context, seen uint64) (sdk.Health, error) {
@@ -164,6 +164,24 @@ func (r *testRunning) Close(ctx context.Context) error {
 	close(r.closed)
 	return nil
 }
+
+// testStore has a database that can prepare, which gives the text back.
+type testStore struct{}
+
+func (testStore) ResourceKey(_ context.Context, o sdk.OpenOptions) (string, error) {
+	return o.Path, nil
+}
+func (testStore) Open(context.Context, sdk.OpenOptions) (sdk.DB, error) { return testDB{}, nil }
+
+type testDB struct{ sdk.DB }
+
+func (testDB) Prepare(_ context.Context, text string) (sdk.Prepared, error) {
+	if text == "slow" { // a brief method that is not
+		time.Sleep(50 * time.Millisecond)
+	}
+	return sdk.Prepared{Reason: text}, nil
+}
+func (testDB) Close(context.Context) error { return nil }
 
 type testWatcher struct{}
 

@@ -180,7 +180,7 @@ func (r *process) readStdout() {
 
 // kill ends the process at once.
 func (r *process) kill() {
-	if r.cmd.Process != nil && r.ident() != 0 {
+	if r.ident() != 0 { // so cmd.Process is set
 		_ = r.cmd.Process.Kill()
 	}
 }

@@ -161,17 +161,18 @@ type requestTable struct {
 	running map[uint64]*request
 }
 
-func (t *requestTable) add(r *request) error {
+// add registers a request and returns how many run with it.
+func (t *requestTable) add(r *request) (running int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running[r.id] != nil {
-		return errTwice
+		return 0, errTwice
 	}
 	if len(t.running) >= maxRunning {
-		return errTooMany
+		return 0, errTooMany
 	}
 	t.running[r.id] = r
-	return nil
+	return len(t.running), nil
 }
 
 func (t *requestTable) remove(id uint64) {
