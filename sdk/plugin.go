@@ -118,6 +118,7 @@ type Option struct {
 	Required bool
 	Default  string // as text; empty: the zero value
 	Doc      string // one sentence
+	Min      string // least value of an int or a duration, as text; empty: any
 }
 
 // Env is what a plugin is opened with: plain data, plus a logger that is

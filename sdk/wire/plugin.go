@@ -41,7 +41,8 @@ func AppendOption(b []byte, o sdk.Option) []byte {
 	b = appendText(b, 2, o.Type)
 	b = appendBool(b, 3, o.Required)
 	b = appendText(b, 4, o.Default)
-	return appendText(b, 5, o.Doc)
+	b = appendText(b, 5, o.Doc)
+	return appendText(b, 6, o.Min)
 }
 
 // DecodeOption reads what AppendOption wrote.
@@ -60,6 +61,8 @@ func DecodeOption(b []byte) (sdk.Option, error) {
 			v.Default = r.text()
 		case 5:
 			v.Doc = r.text()
+		case 6:
+			v.Min = r.text()
 		}
 	}
 	return finish(&r, v)

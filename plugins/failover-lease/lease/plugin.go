@@ -22,8 +22,8 @@ func (plugin) Describe() sdk.Info {
 		Stages:       []sdk.Stage{sdk.StageLock, sdk.StageWatcher},
 		Capabilities: []sdk.Capability{sdk.CapTakeover, sdk.CapLiveness},
 		Options: []sdk.Option{
-			{Name: "ttl", Type: sdk.OptionDuration, Default: defaultTTL.String(),
-				Doc: "How long a primary may show no sign of life before it may be displaced; at least 300ms."},
+			{Name: "ttl", Type: sdk.OptionDuration, Default: defaultTTL.String(), Min: minTTL.String(),
+				Doc: "How long a primary may show no sign of life before it may be displaced."},
 			{Name: "allow_unsafe_filesystem", Type: sdk.OptionBool, Default: "false",
 				Doc: "Use the state directory even on a file system whose locks are known not to hold."},
 		},

@@ -123,6 +123,7 @@ type Option struct {
 	Required      bool                   `protobuf:"varint,3,opt,name=required,proto3" json:"required,omitempty"`
 	Default       []byte                 `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
 	Doc           []byte                 `protobuf:"bytes,5,opt,name=doc,proto3" json:"doc,omitempty"`
+	Min           []byte                 `protobuf:"bytes,6,opt,name=min,proto3" json:"min,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +189,13 @@ func (x *Option) GetDefault() []byte {
 func (x *Option) GetDoc() []byte {
 	if x != nil {
 		return x.Doc
+	}
+	return nil
+}
+
+func (x *Option) GetMin() []byte {
+	if x != nil {
+		return x.Min
 	}
 	return nil
 }
@@ -3499,13 +3507,14 @@ const file_stage_v1_values_proto_rawDesc = "" +
 	"\x06stages\x18\x03 \x03(\tR\x06stages\x12\x18\n" +
 	"\aschemes\x18\x04 \x03(\tR\aschemes\x12\"\n" +
 	"\fcapabilities\x18\x05 \x03(\tR\fcapabilities\x120\n" +
-	"\aoptions\x18\x06 \x03(\v2\x16.ramet.stage.v1.OptionR\aoptions\"x\n" +
+	"\aoptions\x18\x06 \x03(\v2\x16.ramet.stage.v1.OptionR\aoptions\"\x8a\x01\n" +
 	"\x06Option\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
 	"\brequired\x18\x03 \x01(\bR\brequired\x12\x18\n" +
 	"\adefault\x18\x04 \x01(\fR\adefault\x12\x10\n" +
-	"\x03doc\x18\x05 \x01(\fR\x03doc\"X\n" +
+	"\x03doc\x18\x05 \x01(\fR\x03doc\x12\x10\n" +
+	"\x03min\x18\x06 \x01(\fR\x03min\"X\n" +
 	"\x03Env\x127\n" +
 	"\tworkspace\x18\x01 \x01(\v2\x19.ramet.stage.v1.WorkspaceR\tworkspace\x12\x18\n" +
 	"\aoptions\x18\x02 \x01(\fR\aoptions\"i\n" +
