@@ -10,9 +10,23 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/ramet-io/ramet/sdk"
 )
+
+// Verify checks the program as [Launch] does before it starts it, with the same
+// errors, and starts nothing. It reads the whole file if SHA256 is set.
+func (p Program) Verify() error {
+	if p.Name == "" {
+		p.Name = filepath.Base(p.Path)
+	}
+	file, err := p.verify()
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
 
 // verify opens the program, checks who may change it and what it hashes to, and
 // returns the opened file, which is the one to execute.
@@ -20,7 +34,7 @@ func (p Program) verify() (*os.File, error) {
 	if !filepath.IsAbs(p.Path) {
 		return nil, fmt.Errorf("%w: plugin %s: program %q is not an absolute path; give one", sdk.ErrInvalid, p.Name, p.Path)
 	}
-	file, err := os.Open(p.Path)
+	file, err := os.OpenFile(p.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
 	if err != nil {
 		return nil, p.openError(err)
 	}
