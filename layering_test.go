@@ -43,6 +43,8 @@ var layers = []struct {
 	{"plugins/failover-lease/lease", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
 		"a plugin sees the contract, not the kernel and not the boundary"},
 	{"plugins/failover-lease", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
+	{"assembly", []string{"sdk", "sdk/remote", "kernel"}, []string{"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty"},
+		"it starts programs and fills kernel.Config; the caller names the linked-in plugins"},
 	{"plugins/bundled", []string{"sdk", "plugins"}, nil,
 		"the one place that names the linked-in plugins"},
 }
@@ -83,7 +85,8 @@ func permitted(imp, self string, own, foreign []string) bool {
 func TestEmbedderPaysForWhatItLinks(t *testing.T) {
 	for _, dep := range goList(t, `{{join .Deps "\n"}}`, "./examples/embed") {
 		for _, banned := range []string{"github.com/hashicorp/go-plugin", "google.golang.org/grpc",
-			"google.golang.org/protobuf/proto", "github.com/hashicorp/hcl", module + "sdk/remote", module + "sdk/internal", "github.com/spf13/cobra", "github.com/pressly/goose"} {
+			"google.golang.org/protobuf/proto", "github.com/hashicorp/hcl", "github.com/zclconf/go-cty",
+			module + "sdk/remote", module + "sdk/internal", "github.com/spf13/cobra", "github.com/pressly/goose"} {
 			if dep == banned || strings.HasPrefix(dep, banned+"/") {
 				t.Errorf("examples/embed links %s", dep)
 			}
