@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ramet-io/ramet/assembly"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -27,9 +28,12 @@ const (
 // first: a script must never take an unknown outcome for "not done".
 func statusOf(err error) int {
 	var engine *sdk.SQLError
+	var file *assembly.Error
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &file):
+		return exitUsage // whatever made a program fail
 	case errors.Is(err, sdk.ErrOutcomeUnknown):
 		return exitUnknown
 	case errors.Is(err, sdk.ErrCorrupt), errors.Is(err, sdk.ErrIncompatible):
@@ -58,8 +62,14 @@ func advice(err error) string {
 	return ""
 }
 
-// report prints err on one line.
+// report prints err on one line, or the faults of an assembly on as many as they
+// need.
 func report(w io.Writer, err error) {
+	var file *assembly.Error
+	if errors.As(err, &file) {
+		fmt.Fprintf(w, "ramet: %v\n", err)
+		return
+	}
 	text := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
 	if hint := advice(err); hint != "" && !strings.Contains(text, ";") {
 		text += "; " + hint
@@ -74,7 +84,7 @@ func usage(c *cobra.Command, err error) error {
 
 // noArgs and exactly are cobra's checks with our kind of error.
 func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 && !c.HasParent() {
+	if len(args) > 0 && c.HasSubCommands() {
 		return usage(c, fmt.Errorf("unknown command %q", args[0]))
 	}
 	return exactly(0, 0)(c, args)

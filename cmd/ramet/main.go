@@ -60,6 +60,6 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.AddCommand(newRun(), newSQL(), newPub(), newSub(), newCall(), newStatus(), newVersion(),
-		newDemo(), newDemoNode(), newBench(), newFlockNode())
+		newInit(), newValidate(), newPlugin(), newDemo(), newDemoNode(), newBench(), newFlockNode())
 	return root
 }

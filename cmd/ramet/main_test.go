@@ -13,10 +13,12 @@ import (
 	"time"
 )
 
-// program is the real binary, built once.
+// program is the real binary, built once; its plugin programs lie in plugins beside
+// it.
 var program string
 
 func TestMain(m *testing.M) {
+	os.Unsetenv(assemblyVariable) // of whoever runs the tests
 	dir, err := os.MkdirTemp("", "ramet-cmd-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -27,13 +29,30 @@ func TestMain(m *testing.M) {
 		program += ".exe"
 	}
 	code := 1
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if err := buildAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	} else {
 		code = m.Run()
 	}
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// buildAll builds the program and the plugin programs as "make build" does.
+func buildAll(dir string) error {
+	plugins := filepath.Join(dir, "plugins")
+	if err := os.Mkdir(plugins, 0o755); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"build", "-o", program, "."},
+		{"build", "-o", plugins, "../../plugins/store-sqlite", "../../plugins/transport-unix", "../../plugins/failover-lease"},
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("go %q: %w\n%s", args, err, out)
+		}
+	}
+	return nil
 }
 
 // result is what one run of the program gave.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -28,17 +29,19 @@ time, role, epoch, primary, reason.`,
 			if failover != "auto" && failover != "off" {
 				return usage(c, fmt.Errorf("--failover is %q; use auto or off", failover))
 			}
-			cfg, err := w.config(c)
+			cfg, asm, err := w.config(c.Context(), c, kernel.Config{Failover: true})
 			if err != nil {
 				return err
 			}
-			cfg.Failover = failover == "auto"
-			return stay(c.Context(), c.OutOrStdout(), cfg, echo)
+			if c.Flags().Changed("failover") {
+				cfg.Failover = failover == "auto"
+			}
+			return errors.Join(stay(c.Context(), c.OutOrStdout(), cfg, echo), asm.Close())
 		},
 	}
 	w.place(c)
 	w.identity(c)
-	c.Flags().StringVar(&failover, "failover", "auto", "auto: take over when the primary is lost; off: never")
+	c.Flags().StringVar(&failover, "failover", "auto", "auto: take over when the primary is lost; off: never (default: as the assembly says, or else auto)")
 	c.Flags().StringArrayVar(&echo, "echo", nil, "answer calls of `METHOD` with their own body; may be repeated")
 	return c
 }

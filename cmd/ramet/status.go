@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -22,17 +23,17 @@ func newStatus() *cobra.Command {
 and works with no instance running.`,
 		Args: exactly(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := w.config(c)
-			if err != nil {
-				return err
-			}
 			ctx, cancel, err := w.limit(c.Context())
 			if err != nil {
 				return err
 			}
 			defer cancel()
-			status, err := kernel.Inspect(ctx, cfg)
+			cfg, asm, err := w.config(ctx, c, kernel.Config{})
 			if err != nil {
+				return err
+			}
+			status, err := kernel.Inspect(ctx, cfg)
+			if err = errors.Join(err, asm.Close()); err != nil {
 				return err
 			}
 			if asJSON {

@@ -28,12 +28,17 @@ until SIGINT. With --changes it prints the changed rows of the database instead.
 				return err
 			}
 			s.out, s.errs = c.OutOrStdout(), c.ErrOrStderr()
-			err := w.visit(c.Context(), c, func(inst *kernel.Instance) error {
+			cfg, asm, err := w.config(c.Context(), c, kernel.Config{})
+			if err != nil {
+				return err
+			}
+			err = visit(c.Context(), cfg, func(inst *kernel.Instance) error {
 				if s.changes {
 					return s.followChanges(c.Context(), inst)
 				}
 				return s.followTopic(c.Context(), inst, args)
 			})
+			err = errors.Join(err, asm.Close())
 			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil // being told to stop is how it normally ends
 			}

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/ramet-io/ramet/assembly"
 	"github.com/ramet-io/ramet/kernel"
 	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
@@ -20,8 +25,12 @@ type workspace struct {
 	data    string
 	id      string
 	log     string
+	file    string // the assembly
 	timeout time.Duration
 }
+
+// assemblyVariable names the assembly for a command without --assembly.
+const assemblyVariable = "RAMET_ASSEMBLY"
 
 // place adds the flags that every command takes.
 func (w *workspace) place(c *cobra.Command) {
@@ -29,6 +38,15 @@ func (w *workspace) place(c *cobra.Command) {
 	f.StringVar(&w.dir, "workdir", "", "the workspace's directory (default: the current one)")
 	f.StringVar(&w.data, "data", "", "the SQLite file, existing or new (default: <workdir>/.ramet/ramet.db)")
 	f.StringVar(&w.log, "log", "off", "log to stderr: off, error, warn, info, debug or trace")
+	w.assembly(c)
+}
+
+// assembly adds the flag that names the file of plugins. There is no other place
+// where one is looked for: a directory must not choose which programs run.
+func (w *workspace) assembly(c *cobra.Command) {
+	c.Flags().StringVar(&w.file, "assembly", os.Getenv(assemblyVariable),
+		"the `FILE` that says which plugins to use (default: $"+assemblyVariable+", or else the bundled ones)")
+	c.Flags().Lookup("assembly").DefValue = ""
 }
 
 // identity adds the flags of commands that become an instance.
@@ -51,39 +69,90 @@ func (w *workspace) limit(ctx context.Context) (context.Context, context.CancelF
 	return ctx, cancel, nil
 }
 
-// config returns what the flags mean to the kernel.
-func (w *workspace) config(c *cobra.Command) (kernel.Config, error) {
+// config returns what the flags and the assembly mean to the kernel, on top of
+// base. The caller closes the assembly after the instance.
+func (w *workspace) config(ctx context.Context, c *cobra.Command, base kernel.Config) (kernel.Config, *assembly.Assembly, error) {
 	level := hclog.LevelFromString(w.log)
 	if level == hclog.NoLevel {
-		return kernel.Config{}, usage(c, fmt.Errorf("--log is %q", w.log))
+		return base, nil, usage(c, fmt.Errorf("--log is %q", w.log))
 	}
-	cfg := kernel.Config{
-		Workdir:    w.dir,
-		DataPath:   w.data,
-		InstanceID: w.id,
-		Version:    version(),
-		Plugins:    bundled.All(),
+	asm, err := w.load(ctx, c.ErrOrStderr())
+	if err != nil {
+		return base, nil, err
+	}
+	asm.Apply(&base)
+	base.Workdir, base.InstanceID, base.Version = w.dir, w.id, version()
+	if w.data != "" {
+		base.DataPath = w.data
 	}
 	if level != hclog.Off {
-		cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: "ramet", Level: level, Output: c.ErrOrStderr()})
+		base.Logger = hclog.New(&hclog.LoggerOptions{Name: "ramet", Level: level, Output: c.ErrOrStderr()})
 	}
-	return cfg, nil
+	return base, asm, nil
 }
 
-// errand visits for do until it was done, was refused or ctx ends. It stands for
-// promotion meanwhile: when a short-lived primary, like another errand, leaves in
-// the middle of a write, only the next primary can tell whether it was applied. If
-// nobody can be asked at all, it leaves too and joins anew.
-// do is run again only after sdk.ErrUnavailable, which says that nothing was done.
+// load loads the assembly, which must be there if one was named.
+func (w *workspace) load(ctx context.Context, errs io.Writer) (*assembly.Assembly, error) {
+	asm, err := assembly.Load(ctx, w.file, bundled.All())
+	if err != nil {
+		return nil, err
+	}
+	if w.file != "" && !asm.Found() {
+		return nil, noAssembly(w.file)
+	}
+	for _, warning := range asm.Warnings() {
+		fmt.Fprintf(errs, "ramet: warning: %s\n", warning)
+	}
+	return asm, nil
+}
+
+// defaultAssembly is the name that init, validate and plugin take without one.
+const defaultAssembly = "ramet.hcl"
+
+// chosen returns the assembly that a command about assemblies is about: the one
+// named, or else ramet.hcl in the workspace's directory.
+func (w *workspace) chosen() string {
+	if w.file != "" {
+		return w.file
+	}
+	return filepath.Join(w.dir, defaultAssembly)
+}
+
+// present returns an error if there is no file.
+func present(file string) error {
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		return noAssembly(file)
+	}
+	return nil
+}
+
+func noAssembly(file string) error {
+	return fmt.Errorf("%w: there is no assembly %s; write one with: ramet init %s", sdk.ErrInvalid, file, file)
+}
+
+// errand visits for do, within --timeout. See errandOn.
 func (w *workspace) errand(c *cobra.Command, do func(context.Context, *kernel.Instance) error) error {
 	ctx, cancel, err := w.limit(c.Context())
 	if err != nil {
 		return err
 	}
 	defer cancel()
+	cfg, asm, err := w.config(ctx, c, kernel.Config{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(errandOn(ctx, cfg, do), asm.Close())
+}
+
+// errandOn visits for do until it was done, was refused or ctx ends. It stands for
+// promotion meanwhile: when a short-lived primary, like another errand, leaves in
+// the middle of a write, only the next primary can tell whether it was applied. If
+// nobody can be asked at all, it leaves too and joins anew.
+// do is run again only after sdk.ErrUnavailable, which says that nothing was done.
+func errandOn(ctx context.Context, cfg kernel.Config, do func(context.Context, *kernel.Instance) error) error {
 	for {
 		asked := false
-		err := w.visit(ctx, c, func(inst *kernel.Instance) error {
+		err := visit(ctx, cfg, func(inst *kernel.Instance) error {
 			asked = true
 			inst.Watcher().SetEnabled(true)
 			return do(ctx, inst)
@@ -102,13 +171,9 @@ func (w *workspace) errand(c *cobra.Command, do func(context.Context, *kernel.In
 // rejoinPause keeps an errand that finds nobody from spinning.
 const rejoinPause = 20 * time.Millisecond
 
-// visit joins, runs do and leaves. If nobody
-// serves the workspace the visitor is its primary meanwhile.
-func (w *workspace) visit(ctx context.Context, c *cobra.Command, do func(*kernel.Instance) error) error {
-	cfg, err := w.config(c)
-	if err != nil {
-		return err
-	}
+// visit joins, runs do and leaves. If nobody serves the workspace the visitor is
+// its primary meanwhile.
+func visit(ctx context.Context, cfg kernel.Config, do func(*kernel.Instance) error) error {
 	inst, err := kernel.Bootstrap(ctx, cfg)
 	if err != nil {
 		return err
