@@ -39,7 +39,7 @@ type part struct {
 	args, env    []string
 	startTimeout time.Duration
 	unlocked     bool
-	restart      *restart
+	restart      *kernel.Restart // nil: the kernel's default
 	options      hcl.Attributes
 	optionsAt    hcl.Range
 	sound        bool // its block has no fault: the program may be started
@@ -47,12 +47,6 @@ type part struct {
 	locked locked     // its entry of the lock file; zero: none
 	plugin sdk.Plugin // nil: a program that does not run
 	json   []byte     // its checked options
-}
-
-// restart is how often a failed plugin is opened again.
-type restart struct {
-	max          int // 0: the kernel's default
-	per, backoff time.Duration
 }
 
 // maxPlugins bounds what a file can make this program look at, and start.
@@ -266,18 +260,18 @@ func (f *file) readRestart(p *part, b *hcl.Block) {
 	if b == nil {
 		return
 	}
-	p.restart = &restart{}
+	p.restart = &kernel.Restart{}
 	content := f.content(b.Body, restartSchema, "restart")
 	for name, a := range content.Attributes {
 		switch name {
 		case "max":
-			if p.restart.max, _ = f.count(a); p.restart.max == 0 {
-				p.restart.max = -1 // as the kernel says "never"
+			if p.restart.Max, _ = f.count(a); p.restart.Max == 0 {
+				p.restart.Max = -1 // as the kernel says "never"
 			}
 		case "per":
-			p.restart.per, _ = f.duration(a, time.Millisecond)
+			p.restart.Per, _ = f.duration(a, time.Millisecond)
 		case "backoff":
-			p.restart.backoff, _ = f.duration(a, 0)
+			p.restart.Backoff, _ = f.duration(a, time.Nanosecond)
 		}
 	}
 }

@@ -43,15 +43,18 @@ func Load(ctx context.Context, path string, bundled []sdk.Plugin) (*Assembly, er
 	return a, nil
 }
 
-// Apply puts what the assembly says into c: the plugins and their options, and the
-// fields its kernel block names. It leaves the other fields alone. Set a field
+// Apply puts what the assembly says into c: the plugins, their options and
+// restarts, and the fields its kernel block names. It leaves the other fields alone. Set a field
 // afterwards to overrule the file.
 func (a *Assembly) Apply(c *kernel.Config) {
-	c.Plugins, c.Options = nil, map[string][]byte{}
+	c.Plugins, c.Options, c.Restarts = nil, map[string][]byte{}, map[string]kernel.Restart{}
 	for _, p := range a.file.parts {
 		c.Plugins = append(c.Plugins, p.assigned())
 		if p.json != nil {
 			c.Options[p.name] = p.json
+		}
+		if p.restart != nil {
+			c.Restarts[p.name] = *p.restart
 		}
 	}
 	for _, set := range a.file.settings {

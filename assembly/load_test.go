@@ -44,7 +44,8 @@ func TestNothingSaidIsTheBundledDefault(t *testing.T) {
 			a := load(t, path)
 			cfg := kernel.Config{Workdir: "w", Failover: true}
 			a.Apply(&cfg)
-			want := kernel.Config{Workdir: "w", Failover: true, Plugins: bundled.All(), Options: map[string][]byte{}}
+			want := kernel.Config{Workdir: "w", Failover: true, Plugins: bundled.All(), Options: map[string][]byte{},
+				Restarts: map[string]kernel.Restart{}}
 			if !reflect.DeepEqual(cfg, want) {
 				t.Errorf("got %+v, want %+v", cfg, want)
 			}
@@ -87,7 +88,12 @@ kernel {
   change_log       = false
   change_retention = 6
 }
-plugin "store-sqlite" {}
+plugin "store-sqlite" {
+  restart {
+    max     = 0
+    backoff = "20ms"
+  }
+}
 plugin "transport-unix" {
   stages = ["transport", "ports"]
   options {
@@ -98,6 +104,10 @@ plugin "failover-lease" {
   options {
     allow_unsafe_filesystem = true
   }
+  restart {
+    max = 7
+    per = "1h"
+  }
 }
 `
 
@@ -106,9 +116,9 @@ const everythingJSON = `{
   "kernel": {"failover": "auto", "durability": "process", "on_lock_error": "fail", "data": "sub/app.db", "ttl": "1s",
     "call_timeout": "2s", "start_timeout": "3s", "tx_idle": "4s", "tx_total": "5s", "change_log": false, "change_retention": 6},
   "plugin": {
-    "store-sqlite": {},
+    "store-sqlite": {"restart": {"max": 0, "backoff": "20ms"}},
     "transport-unix": {"stages": ["transport", "ports"], "options": {"dir": "/run/x"}},
-    "failover-lease": {"options": {"allow_unsafe_filesystem": true}}
+    "failover-lease": {"options": {"allow_unsafe_filesystem": true}, "restart": {"max": 7, "per": "1h"}}
   }
 }`
 
@@ -134,6 +144,8 @@ func TestEveryKeyReachesTheKernel(t *testing.T) {
 			want := kernel.Config{Workdir: "w", Version: "v", Failover: true, Durability: sdk.DurabilityProcess,
 				OnLockError: kernel.LockErrorFail, DataPath: filepath.Join(dir, "sub", "app.db"), TTL: time.Second,
 				CallTimeout: 2 * time.Second, StartTimeout: 3 * time.Second, TxIdle: 4 * time.Second, TxTotal: 5 * time.Second,
+				Restarts: map[string]kernel.Restart{"store-sqlite": {Max: -1, Backoff: 20 * time.Millisecond},
+					"failover-lease": {Max: 7, Per: time.Hour}},
 				NoChangeLog: true, ChangeRetention: 6, Options: map[string][]byte{
 					"transport-unix": []byte(`{"dir":"/run/x"}`), "failover-lease": []byte(`{"allow_unsafe_filesystem":true}`)}}
 			if !reflect.DeepEqual(cfg, want) {

@@ -43,7 +43,8 @@ func Sample(plugins []sdk.Plugin, programs string) []byte {
 				{"unlocked", "true", "run it without a checksum, for development only"},
 			})
 		}
-		b.WriteString("  # restart {\n  #   max = 5\n  #   per = \"1m\"\n  #   backoff = \"10ms\"\n  # }\n")
+		fmt.Fprintf(&b, "  # restart { # when it fails\n  #   max     = %d # times\n  #   per     = %s\n  #   backoff = %s # the first pause\n  # }\n",
+			kernel.DefaultRestartMax, literal(kernel.DefaultRestartPer.String()), literal(kernel.DefaultRestartBackoff.String()))
 		sampleOptions(&b, info.Options)
 		b.WriteString("}\n")
 	}

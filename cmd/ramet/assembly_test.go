@@ -55,7 +55,7 @@ func TestInitWritesWhatValidates(t *testing.T) {
 
 func TestInitExternalRunsEveryStageAsAProgram(t *testing.T) {
 	path := initialised(t)
-	if out := works(t, "validate", path); strings.Count(out, "program") < 5 || strings.Count(out, "locked") != 5 {
+	if out := works(t, "validate", path); strings.Count(out, " external ") != 5 || strings.Count(out, "locked") != 5 {
 		t.Errorf("validate: got\n%s", out)
 	}
 	works(t, "plugin", "verify", "--assembly", path)
@@ -72,6 +72,14 @@ func TestInitExternalRunsEveryStageAsAProgram(t *testing.T) {
 	}
 	if s.Primary != "first" || len(s.Stages) != 5 {
 		t.Errorf("status: got %+v", s)
+	}
+	for _, stage := range s.Stages {
+		if stage.PID == 0 || stage.PID == s.Instances[0].PID || stage.Health != "ready" {
+			t.Errorf("status: got %+v", stage)
+		}
+	}
+	if out := works(t, "status", "--workdir", dir); strings.Count(out, " external ") != 5 || strings.Count(out, " ready") != 5 {
+		t.Errorf("status: got\n%s", out)
 	}
 	if status := first.leave(os.Interrupt); status != exitOK {
 		t.Errorf("first: exit %d", status)

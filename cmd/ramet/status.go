@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -90,7 +91,31 @@ func printStatus(out io.Writer, s kernel.Status) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return printInstances(out, s.Instances)
+	if err := printInstances(out, s.Instances); err != nil {
+		return err
+	}
+	return printStages(out, s.Stages)
+}
+
+// printStages shows who serves the stages of the primary.
+func printStages(out io.Writer, stages []kernel.StageStatus) error {
+	if len(stages) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nSTAGE\tPLUGIN\tVERSION\tMODE\tPID\tRESTARTS\tHEALTH")
+	for _, s := range stages {
+		pid := "-"
+		if s.PID != 0 {
+			pid = strconv.Itoa(s.PID)
+		}
+		health := s.Health
+		if s.Reason != "" {
+			health += ": " + s.Reason
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.Stage, s.Plugin, s.Version, s.Mode, pid, s.Restarts, health)
+	}
+	return t.Flush()
 }
 
 func printInstances(out io.Writer, instances []kernel.InstanceStatus) error {

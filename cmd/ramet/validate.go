@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/kernel"
 	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -85,9 +86,9 @@ func printParts(out io.Writer, parts []assembly.Part) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STAGE\tPLUGIN\tVERSION\tMODE\tSTATE\tPATH")
 	row := func(stage sdk.Stage, p assembly.Part) {
-		mode := "bundled"
+		mode := kernel.ModeBundled
 		if p.Path != "" {
-			mode = "program"
+			mode = kernel.ModeExternal
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", stage, p.Name, or(p.Version, "?"), mode, p.State, or(short(p.Path), "-"))
 	}
