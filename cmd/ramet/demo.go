@@ -2,14 +2,20 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ramet-io/ramet/assembly"
 	"github.com/ramet-io/ramet/cmd/ramet/internal/demo"
+	"github.com/ramet-io/ramet/plugins/bundled"
 )
 
 // defaultThink is the longest pause between two writes of a node: a primary that
@@ -18,15 +24,18 @@ const defaultThink = 8 * time.Millisecond
 
 func newDemo() *cobra.Command {
 	o := demo.Options{Think: defaultThink}
-	var unused workspace
-	var asJSON bool
+	var w workspace
+	var asJSON, external bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "kill and stop the primary again and again, then check every row",
 		Long: `Demo runs real processes over a fresh workspace, a writer in each. It kills the
 primary with SIGKILL, stops it with SIGSTOP until another took over and resumes it,
 then compares every row, and what each change feed showed, with what was
-acknowledged. It exits with 1 if anything was lost, duplicated or damaged.`,
+acknowledged. It exits with 1 if anything was lost, duplicated or damaged.
+
+With --external every stage of every node is a program of its own, and with an
+--assembly those that it says; such programs are killed as well, on any node.`,
 		Args: exactly(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !c.Flags().Changed("seed") {
@@ -35,6 +44,11 @@ acknowledged. It exits with 1 if anything was lost, duplicated or damaged.`,
 			if !asJSON {
 				o.Out, o.Live = c.OutOrStdout(), terminal(c.OutOrStdout())
 			}
+			remove, err := plugins(c, &w, external, &o)
+			if err != nil {
+				return err
+			}
+			defer remove()
 			result, err := demo.Run(c.Context(), o)
 			if err != nil {
 				return err
@@ -52,7 +66,10 @@ acknowledged. It exits with 1 if anything was lost, duplicated or damaged.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.Workdir, "workdir", "", "a fresh directory, kept afterwards (default: a temporary one, removed)")
-	f.StringVar(&unused.log, "log", "off", "accepted for uniformity; nodes do not log")
+	w.assembly(c)
+	f.BoolVar(&external, "external", false, "every stage is a program: those in plugins beside this program")
+	f.IntVar(&o.PluginKills, "plugin-kills", 0, "how often a plugin program is killed (default: 5 if there are any, or else 0)")
+	f.StringVar(&w.log, "log", "off", "accepted for uniformity; nodes do not log")
 	f.MarkHidden("log")
 	f.IntVar(&o.Instances, "instances", 3, "processes")
 	f.IntVar(&o.Kills, "kills", 5, "how often the primary is killed")
@@ -61,6 +78,76 @@ acknowledged. It exits with 1 if anything was lost, duplicated or damaged.`,
 	f.Int64Var(&o.Seed, "seed", 0, "of all random choices (default: random, printed)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object and nothing else")
 	return c
+}
+
+// defaultPluginKills is for nodes with plugin programs.
+const defaultPluginKills = 5
+
+// plugins puts the assembly of the nodes and how often their plugins are killed into
+// o. What it wrote for that is gone after remove.
+func plugins(c *cobra.Command, w *workspace, external bool, o *demo.Options) (remove func(), err error) {
+	remove = func() {}
+	if external {
+		if c.Flags().Changed("assembly") {
+			return nil, usage(c, errors.New("--external and --assembly exclude each other"))
+		}
+		if w.file, remove, err = externalDemo(c); err != nil {
+			return nil, err
+		}
+	} else if w.file != "" {
+		if err := present(w.file); err != nil {
+			return nil, err
+		}
+	}
+	parts, err := assembly.List(w.file, bundled.All())
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	programs := slices.ContainsFunc(parts, func(p assembly.Part) bool { return p.Path != "" })
+	switch {
+	case !c.Flags().Changed("plugin-kills") && programs:
+		o.PluginKills = defaultPluginKills
+	case o.PluginKills > 0 && !programs:
+		return nil, usage(c, fmt.Errorf("--plugin-kills is %d, but the plugins are linked in; add --external", o.PluginKills))
+	}
+	o.Assembly = w.file
+	return remove, nil
+}
+
+// externalDemo writes an assembly of the programs beside this one, with a budget of
+// restarts that the demonstration does not use up, and its lock.
+func externalDemo(c *cobra.Command) (file string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "ramet-demo-")
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	file = filepath.Join(dir, defaultAssembly+".json")
+	programs, err := programDir("", file)
+	if err != nil {
+		return "", nil, err
+	}
+	blocks := map[string]any{}
+	for _, p := range bundled.All() {
+		name := p.Describe().Name
+		blocks[name] = map[string]any{"path": filepath.Join(programs, name), "restart": map[string]int{"max": 1000}}
+	}
+	text, err := json.Marshal(map[string]any{"plugin": blocks})
+	if err != nil {
+		return "", nil, err
+	}
+	if err := create(file, text, false); err != nil {
+		return "", nil, err
+	}
+	if _, err := assembly.Lock(c.Context(), file, bundled.All()); err != nil {
+		return "", nil, err
+	}
+	return file, func() { os.RemoveAll(dir) }, nil
 }
 
 // newDemoNode is what demo runs this program as.
@@ -76,6 +163,7 @@ func newDemoNode() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.Workdir, "workdir", "", "")
+	f.StringVar(&o.Assembly, "assembly", "", "")
 	f.StringVar(&o.Name, "name", "", "")
 	f.DurationVar(&o.TTL, "ttl", 0, "")
 	f.DurationVar(&o.Think, "think", 0, "")

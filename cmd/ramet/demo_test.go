@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/ramet-io/ramet/sdk/sdktest"
@@ -41,6 +42,42 @@ func TestDemoLosesNothing(t *testing.T) {
 	}
 	if n, _ := got["acked"].(float64); n < 50 {
 		t.Errorf("%v writes in six seconds", n)
+	}
+}
+
+// TestDemoOfProgramsLosesNothing kills plugins as well as kernels, and no process of
+// either kind is left.
+func TestDemoOfProgramsLosesNothing(t *testing.T) {
+	r := ramet(t, "", "demo", "--external", "--duration", "6s", "--kills", "2", "--stops", "0", "--plugin-kills", "3", "--json")
+	var got struct {
+		Kills, Acked, Lost, Duplicated int
+		PluginKills                    int `json:"plugin_kills"`
+		Failures                       []string
+	}
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
+		t.Fatalf("exit %d, %v\n%s%s", r.status, err, r.out, r.errs)
+	}
+	if r.status != exitOK || got.Kills != 2 || got.PluginKills != 3 || got.Lost+got.Duplicated+len(got.Failures) > 0 || got.Acked < 50 {
+		t.Errorf("exit %d, %+v\n%s", r.status, got, r.errs)
+	}
+	for _, line := range processes(t) {
+		if strings.Contains(line, filepath.Dir(program)) {
+			t.Errorf("still runs: %s", line)
+		}
+	}
+}
+
+func TestDemoTakesAnAssembly(t *testing.T) {
+	path := file(t, "ramet.hcl", "kernel {\n  durability = \"process\"\n  data = \"must-not-be-used.db\"\n}\n")
+	args := []string{"demo", "--assembly", path, "--instances", "2", "--kills", "1", "--stops", "0", "--duration", "1s"}
+	works(t, args...)
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("the demonstration wrote beside the assembly: %v (%v)", entries, err)
+	}
+	for _, more := range [][]string{{"--plugin-kills", "1"}, {"--external"}} {
+		if r := ramet(t, "", append(args, more...)...); r.status != exitUsage {
+			t.Errorf("%q: exit %d, %s", more, r.status, r.errs)
+		}
 	}
 }
 

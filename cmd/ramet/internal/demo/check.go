@@ -25,7 +25,12 @@ func (d *director) judge(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	r := d.tally()
-	inst, err := kernel.Bootstrap(ctx, config(d.o.Workdir, "check", d.o.TTL, false))
+	cfg, asm, err := config(ctx, d.o.Assembly, d.o.Workdir, "check", d.o.TTL, false)
+	if err != nil {
+		return Result{}, fmt.Errorf("open the workspace for the check: %w", err)
+	}
+	defer asm.Close() // after the instance
+	inst, err := kernel.Bootstrap(ctx, cfg)
 	if err != nil {
 		return Result{}, fmt.Errorf("open the workspace for the check: %w", err)
 	}

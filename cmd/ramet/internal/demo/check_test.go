@@ -79,7 +79,12 @@ func TestCheckSeesEachFault(t *testing.T) {
 }
 
 func TestCheckSeesDamage(t *testing.T) {
-	inst, err := kernel.Bootstrap(t.Context(), config(t.TempDir(), "check", 0, false))
+	cfg, asm, err := config(t.Context(), "", t.TempDir(), "check", 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asm.Close()
+	inst, err := kernel.Bootstrap(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

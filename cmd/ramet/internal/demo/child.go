@@ -41,6 +41,7 @@ type child struct {
 	gaps     int
 	covered  int // how many rows were acknowledged at the last gap
 	counters kernel.Counters
+	plugins  []pluginAt // answer to wordPlugins; nil: not yet answered
 	quiet    bool
 	expected bool // it was killed or told to leave
 	gone     bool
@@ -58,7 +59,7 @@ type event struct {
 func start(program string, slot, generation int, o NodeOptions, events chan<- event, work *sync.WaitGroup) (*child, error) {
 	o.Name = fmt.Sprintf("n%d.%d", slot+1, generation)
 	c := &child{slot: slot, name: o.Name, seen: map[int64]int{}, errs: &tail{}}
-	c.cmd = exec.Command(program, "demo-node", "--workdir", o.Workdir, "--name", o.Name,
+	c.cmd = exec.Command(program, "demo-node", "--workdir", o.Workdir, "--name", o.Name, "--assembly", o.Assembly,
 		"--ttl", o.TTL.String(), "--think", o.Think.String(), "--seed", strconv.FormatInt(o.Seed, 10))
 	c.cmd.SysProcAttr = apart()
 	c.cmd.Stderr = c.errs

@@ -44,6 +44,7 @@ type director struct {
 	kills    []kill
 	stops    int
 	held     int // stops in which nobody took over
+	plugins  int // plugin programs killed
 	failures []string
 	began    time.Duration
 }
@@ -207,7 +208,7 @@ func (d *director) launch(slot int) error {
 			generation++
 		}
 	}
-	c, err := start(d.program, slot, generation, NodeOptions{Workdir: d.o.Workdir, TTL: d.o.TTL,
+	c, err := start(d.program, slot, generation, NodeOptions{Workdir: d.o.Workdir, Assembly: d.o.Assembly, TTL: d.o.TTL,
 		Think: d.o.Think, Seed: d.rnd.Int63()}, d.events, &d.work)
 	if err != nil {
 		return err

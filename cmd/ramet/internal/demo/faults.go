@@ -18,10 +18,10 @@ const stopTries = 20
 // stopped primary is let go on and stopped at another moment.
 const takeoverSlack = 300 * time.Millisecond
 
-// faults kills and stops primaries in random order at random moments, spread over
+// faults kills and stops primaries, and kills plugins, in random order at random moments, spread over
 // the run.
 func (d *director) faults(ctx context.Context, start time.Duration) error {
-	n := d.o.Kills + d.o.Stops
+	n := d.o.Kills + d.o.Stops + d.o.PluginKills
 	for i, which := range d.rnd.Perm(n) {
 		slice := d.o.Duration / time.Duration(n+1)
 		at := start + slice*time.Duration(i) + slice/4 + time.Duration(d.rnd.Float64()*float64(slice)/2)
@@ -35,7 +35,10 @@ func (d *director) faults(ctx context.Context, start time.Duration) error {
 			return err
 		}
 		fault := d.killPrimary
-		if which >= d.o.Kills {
+		switch {
+		case which >= d.o.Kills+d.o.Stops:
+			fault = d.killPlugin
+		case which >= d.o.Kills:
 			fault = d.stopPrimary
 		}
 		if err := fault(ctx); err != nil {

@@ -91,6 +91,10 @@ func (d *director) take(e event) {
 		c.covered = len(d.rows)
 	case kindCount:
 		c.counters = *m.Counters
+	case kindPlugins:
+		if c.plugins = m.Plugins; c.plugins == nil {
+			c.plugins = []pluginAt{}
+		}
 	case kindQuiet:
 		c.quiet = true
 	case kindFault:

@@ -24,15 +24,17 @@ const (
 	kindGap     kind = "gap"     // the feed said that changes are missing
 	kindCount   kind = "count"   // the instance's counters
 	kindQuiet   kind = "quiet"   // the writer pauses
+	kindPlugins kind = "plugins" // the plugin programs are now Plugins
 	kindFault   kind = "fault"   // something happened that must not: Text
 )
 
 // What the director tells a node, one word a line. The end of standard input
 // means that the director is gone.
 const (
-	wordPause  = "pause"  // write no more until resume, and say quiet
-	wordResume = "resume" // write again
-	wordLeave  = "leave"  // close the instance and exit
+	wordPause   = "pause"   // write no more until resume, and say quiet
+	wordResume  = "resume"  // write again
+	wordPlugins = "plugins" // say which programs serve the stages
+	wordLeave   = "leave"   // close the instance and exit
 )
 
 // message is one line from a node.
@@ -46,6 +48,7 @@ type message struct {
 	Epoch    uint64           `json:"epoch,omitempty"`
 	Text     string           `json:"text,omitempty"`
 	Counters *kernel.Counters `json:"counters,omitempty"`
+	Plugins  []pluginAt       `json:"plugins,omitempty"`
 }
 
 // reporter writes messages, each with one write, so that a kill leaves no half

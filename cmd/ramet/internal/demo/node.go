@@ -17,11 +17,12 @@ import (
 
 // NodeOptions says what a node does.
 type NodeOptions struct {
-	Workdir string
-	Name    string
-	TTL     time.Duration
-	Think   time.Duration
-	Seed    int64
+	Workdir  string
+	Assembly string // "": the bundled plugins
+	Name     string
+	TTL      time.Duration
+	Think    time.Duration
+	Seed     int64
 }
 
 const (
@@ -46,7 +47,12 @@ func RunNode(ctx context.Context, o NodeOptions, in io.Reader, out io.Writer) er
 	n := &node{o: o, end: end, out: &reporter{out: out, err: func(error) { end() }}}
 	words := make(chan string)
 	go n.read(ctx, in, words) // ends with the process: a read of standard input cannot be interrupted
-	inst, err := kernel.Bootstrap(ctx, config(o.Workdir, o.Name, o.TTL, true))
+	cfg, asm, err := config(ctx, o.Assembly, o.Workdir, o.Name, o.TTL, true)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", o.Name, err)
+	}
+	defer asm.Close() // after the instance; its programs end with this process too
+	inst, err := kernel.Bootstrap(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("node %s: %w", o.Name, err)
 	}
@@ -98,6 +104,8 @@ func (n *node) obey(ctx context.Context, w *writer, words <-chan string) {
 			case word == wordResume && paused:
 				w.gate.Unlock()
 				paused = false
+			case word == wordPlugins:
+				n.listPlugins(ctx)
 			case word == wordLeave:
 				n.end()
 				return

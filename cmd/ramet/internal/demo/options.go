@@ -12,18 +12,21 @@ import (
 // Options says what to run. The zero value of a field that has a default in its
 // comment means that default.
 type Options struct {
-	Instances int           // processes, 2 to 64
-	Kills     int           // SIGKILLs of the primary
-	Stops     int           // SIGSTOPs of the primary until another took over
-	Duration  time.Duration // of the writing, at least; faults may take longer
-	Seed      int64         // of every random choice
-	Think     time.Duration // longest pause between two writes of a node; 0: none
-	Settle    time.Duration // undisturbed writing before each fault, at least
-	TTL       time.Duration // lease time; 0: 600 ms
-	Workdir   string        // an empty directory, kept; "": a temporary one, removed
-	Floor     func() error  // measures something between two kills, while nobody writes; may be nil
-	Out       io.Writer     // view for a person; nil: none
-	Live      bool          // Out is a terminal
+	Instances int // processes, 2 to 64
+	Kills     int // SIGKILLs of the primary
+	Stops     int // SIGSTOPs of the primary until another took over
+	// PluginKills is how many plugin programs, of any node, are killed.
+	PluginKills int
+	Assembly    string        // which plugins the nodes use; "": the bundled ones
+	Duration    time.Duration // of the writing, at least; faults may take longer
+	Seed        int64         // of every random choice
+	Think       time.Duration // longest pause between two writes of a node; 0: none
+	Settle      time.Duration // undisturbed writing before each fault, at least
+	TTL         time.Duration // lease time; 0: 600 ms
+	Workdir     string        // an empty directory, kept; "": a temporary one, removed
+	Floor       func() error  // measures something between two kills, while nobody writes; may be nil
+	Out         io.Writer     // view for a person; nil: none
+	Live        bool          // Out is a terminal
 }
 
 const (
@@ -39,8 +42,8 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Instances < 2 || o.Instances > maxInstances:
 		return invalid("--instances is %d; use 2 to %d", o.Instances, maxInstances)
-	case o.Kills < 0 || o.Stops < 0:
-		return invalid("--kills is %d and --stops is %d; use 0 or more", o.Kills, o.Stops)
+	case o.Kills < 0 || o.Stops < 0 || o.PluginKills < 0:
+		return invalid("--kills is %d, --stops %d and --plugin-kills %d; use 0 or more", o.Kills, o.Stops, o.PluginKills)
 	case o.Duration < 0 || o.Settle < 0:
 		return invalid("--duration is %v; use 0 or more", o.Duration)
 	case o.Stops > 0 && runtime.GOOS == "windows":

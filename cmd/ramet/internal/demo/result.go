@@ -16,18 +16,19 @@ import (
 // never renamed.
 type Result struct {
 	Instances   int      `json:"instances"`
-	Kills       int      `json:"kills"`       // made, not asked for
-	Stops       int      `json:"stops"`       // after which another took over
-	StopsHeld   int      `json:"stops_held"`  // further stops in which nobody took over in time, as one that holds a transaction open
-	Promotions  int      `json:"promotions"`  // epochs that a node served, without the first
-	Acked       int      `json:"acked"`       // acknowledged writes
-	Lost        int      `json:"lost"`        // acknowledged and not in the database
-	Duplicated  int      `json:"duplicated"`  // rows of a write that has one already
-	Misreported int      `json:"misreported"` // acknowledged as another row than it is
-	Unknown     int      `json:"unknown"`     // writes whose caller was told that the outcome is unknown
-	Fenced      uint64   `json:"fenced"`      // times the store refused an old primary
-	Replayed    uint64   `json:"replayed"`    // writes answered from their recorded result
-	GapMS       Quantile `json:"gap_ms"`      // of Gaps
+	Kills       int      `json:"kills"`        // made, not asked for
+	Stops       int      `json:"stops"`        // after which another took over
+	StopsHeld   int      `json:"stops_held"`   // further stops in which nobody took over in time, as one that holds a transaction open
+	PluginKills int      `json:"plugin_kills"` // plugin programs killed, of any node
+	Promotions  int      `json:"promotions"`   // epochs that a node served, without the first
+	Acked       int      `json:"acked"`        // acknowledged writes
+	Lost        int      `json:"lost"`         // acknowledged and not in the database
+	Duplicated  int      `json:"duplicated"`   // rows of a write that has one already
+	Misreported int      `json:"misreported"`  // acknowledged as another row than it is
+	Unknown     int      `json:"unknown"`      // writes whose caller was told that the outcome is unknown
+	Fenced      uint64   `json:"fenced"`       // times the store refused an old primary
+	Replayed    uint64   `json:"replayed"`     // writes answered from their recorded result
+	GapMS       Quantile `json:"gap_ms"`       // of Gaps
 	Feed        Feed     `json:"feed"`
 	Integrity   string   `json:"integrity"` // "ok" or what is wrong
 	Failures    []string `json:"failures"`  // everything else that went wrong
@@ -107,6 +108,9 @@ func (r Result) Print(out io.Writer) error {
 	row("kills", r.Kills, "SIGKILL of the primary")
 	row("stops", r.Stops, "SIGSTOP of the primary, taken over, resumed")
 	row("stops held", r.StopsHeld, "further stops: nobody took over in time")
+	if r.PluginKills > 0 {
+		row("plugin kills", r.PluginKills, "SIGKILL of a plugin's process on any node")
+	}
 	row("promotions", r.Promotions, "")
 	row("acked", r.Acked, "writes acknowledged")
 	row("lost", r.Lost, "acknowledged and not there")
@@ -132,7 +136,7 @@ func (r Result) Print(out io.Writer) error {
 
 // tally sums up what the nodes told.
 func (d *director) tally() Result {
-	r := Result{Instances: d.o.Instances, Kills: len(d.kills), Stops: d.stops, StopsHeld: d.held, Promotions: max(len(d.epochs)-1, 0),
+	r := Result{Instances: d.o.Instances, Kills: len(d.kills), Stops: d.stops, StopsHeld: d.held, PluginKills: d.plugins, Promotions: max(len(d.epochs)-1, 0),
 		Acked: len(d.rows), Failures: append([]string{}, d.failures...), Seed: d.o.Seed,
 		DurationS: math.Round((mono.Now()-d.began).Seconds()*100) / 100}
 	for _, c := range d.all {
@@ -154,6 +158,9 @@ func (d *director) tally() Result {
 	r.GapMS = Quantiles(r.Gaps)
 	if len(d.kills) < d.o.Kills {
 		r.Failures = append(r.Failures, fmt.Sprintf("%d of %d kills were made", len(d.kills), d.o.Kills))
+	}
+	if d.plugins < d.o.PluginKills {
+		r.Failures = append(r.Failures, fmt.Sprintf("%d of %d kills of plugins were made", d.plugins, d.o.PluginKills))
 	}
 	return r
 }

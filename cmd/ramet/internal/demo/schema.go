@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/ramet-io/ramet/assembly"
 	"github.com/ramet-io/ramet/kernel"
 	"github.com/ramet-io/ramet/plugins/bundled"
 )
@@ -42,16 +43,20 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// config is that of every instance of the demonstration.
-func config(workdir, name string, ttl time.Duration, failover bool) kernel.Config {
-	return kernel.Config{
-		Workdir:         workdir,
-		InstanceID:      name,
-		Plugins:         bundled.All(),
-		Failover:        failover,
-		TTL:             ttl,
-		Migrate:         migrate,
-		SchemaVersion:   schemaVersion,
-		ChangeRetention: 10_000_000, // a node that starts late reads the feed from its beginning
+// config is that of every instance of the demonstration: what the assembly says of
+// plugins and durability, and a fresh database of the demonstration's own. asm is
+// closed after the instance.
+func config(ctx context.Context, file, workdir, name string, ttl time.Duration, failover bool) (kernel.Config, *assembly.Assembly, error) {
+	asm, err := assembly.Load(ctx, file, bundled.All())
+	if err != nil {
+		return kernel.Config{}, nil, err
 	}
+	var cfg kernel.Config
+	asm.Apply(&cfg)
+	cfg.Workdir, cfg.DataPath, cfg.InstanceID = workdir, "", name
+	cfg.Failover, cfg.TTL = failover, ttl
+	cfg.Migrate, cfg.SchemaVersion = migrate, schemaVersion
+	cfg.NoChangeLog = false
+	cfg.ChangeRetention = 10_000_000 // a node that starts late reads the feed from its beginning
+	return cfg, asm, nil
 }
