@@ -99,6 +99,7 @@ proto-baseline:
 fuzz:
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/wire
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/transport-unix/unix
+	$(GO) test -fuzz=Fuzz -fuzztime=60s ./assembly
 
 clean:
 	rm -rf bin

@@ -31,6 +31,8 @@ func newBench() *cobra.Command {
 func newBenchFailover() *cobra.Command {
 	var kills, instances int
 	var seed int64
+	var w workspace
+	var external bool
 	c := benchCommand("failover", "the write gap after SIGKILL, as a multiple of F",
 		func(c *cobra.Command, dir string, verbose bool) (figures, error) {
 			if kills < 1 {
@@ -43,8 +45,14 @@ func newBenchFailover() *cobra.Command {
 			if verbose {
 				progress = c.ErrOrStderr()
 			}
-			return bench.RunFailover(c.Context(), dir, instances, kills, seed, progress)
+			remove, err := w.temporary(c, external)
+			if err != nil {
+				return nil, err
+			}
+			defer remove()
+			return bench.RunFailover(c.Context(), dir, w.file, instances, kills, seed, progress)
 		})
+	w.externally(c, &external)
 	c.Flags().IntVar(&kills, "kills", 200, "how often the primary is killed")
 	c.Flags().IntVar(&instances, "instances", 3, "processes")
 	c.Flags().Int64Var(&seed, "seed", 0, "of all random choices (default: random)")
@@ -53,13 +61,21 @@ func newBenchFailover() *cobra.Command {
 
 func newBenchStart() *cobra.Command {
 	var runs int
+	var w workspace
+	var external bool
 	c := benchCommand("start", "Bootstrap of a workspace that was used before",
 		func(c *cobra.Command, dir string, _ bool) (figures, error) {
 			if runs < 1 {
 				return nil, usage(c, fmt.Errorf("--runs is %d; use 1 or more", runs))
 			}
-			return bench.RunStart(c.Context(), dir, runs)
+			remove, err := w.temporary(c, external)
+			if err != nil {
+				return nil, err
+			}
+			defer remove()
+			return bench.RunStart(c.Context(), dir, w.file, runs)
 		})
+	w.externally(c, &external)
 	c.Flags().IntVar(&runs, "runs", 50, "starts on each role")
 	return c
 }

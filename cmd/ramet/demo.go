@@ -66,8 +66,7 @@ With --external every stage of every node is a program of its own, and with an
 	}
 	f := c.Flags()
 	f.StringVar(&o.Workdir, "workdir", "", "a fresh directory, kept afterwards (default: a temporary one, removed)")
-	w.assembly(c)
-	f.BoolVar(&external, "external", false, "every stage is a program: those in plugins beside this program")
+	w.externally(c, &external)
 	f.IntVar(&o.PluginKills, "plugin-kills", 0, "how often a plugin program is killed (default: 5 if there are any, or else 0)")
 	f.StringVar(&w.log, "log", "off", "accepted for uniformity; nodes do not log")
 	f.MarkHidden("log")
@@ -86,38 +85,53 @@ const defaultPluginKills = 5
 // plugins puts the assembly of the nodes and how often their plugins are killed into
 // o. What it wrote for that is gone after remove.
 func plugins(c *cobra.Command, w *workspace, external bool, o *demo.Options) (remove func(), err error) {
-	remove = func() {}
-	if external {
-		if c.Flags().Changed("assembly") {
-			return nil, usage(c, errors.New("--external and --assembly exclude each other"))
-		}
-		if w.file, remove, err = externalDemo(c); err != nil {
-			return nil, err
-		}
-	} else if w.file != "" {
-		if err := present(w.file); err != nil {
-			return nil, err
-		}
-	}
-	parts, err := assembly.List(w.file, bundled.All())
-	if err != nil {
-		remove()
+	if remove, err = w.temporary(c, external); err != nil {
 		return nil, err
 	}
+	parts, err := assembly.List(w.file, bundled.All())
 	programs := slices.ContainsFunc(parts, func(p assembly.Part) bool { return p.Path != "" })
 	switch {
+	case err != nil:
 	case !c.Flags().Changed("plugin-kills") && programs:
 		o.PluginKills = defaultPluginKills
 	case o.PluginKills > 0 && !programs:
-		return nil, usage(c, fmt.Errorf("--plugin-kills is %d, but the plugins are linked in; add --external", o.PluginKills))
+		err = usage(c, fmt.Errorf("--plugin-kills is %d, but the plugins are linked in; add --external", o.PluginKills))
+	}
+	if err != nil {
+		remove()
+		return nil, err
 	}
 	o.Assembly = w.file
 	return remove, nil
 }
 
-// externalDemo writes an assembly of the programs beside this one, with a budget of
-// restarts that the demonstration does not use up, and its lock.
-func externalDemo(c *cobra.Command) (file string, remove func(), err error) {
+// externally adds the flags of commands that run instances of their own.
+func (w *workspace) externally(c *cobra.Command, external *bool) {
+	w.assembly(c)
+	c.Flags().BoolVar(external, "external", false, "every stage is a program: those in plugins beside this program")
+}
+
+// temporary makes the assembly that external means, for as long as the command
+// runs, or checks that the one named is there.
+func (w *workspace) temporary(c *cobra.Command, external bool) (remove func(), err error) {
+	remove = func() {}
+	switch {
+	case external && c.Flags().Changed("assembly"):
+		return nil, usage(c, errors.New("--external and --assembly exclude each other"))
+	case external:
+		w.file, remove, err = externalAssembly(c)
+	case w.file != "":
+		err = present(w.file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return remove, nil
+}
+
+// externalAssembly writes an assembly of the programs beside this one, with a budget
+// of restarts that no demonstration uses up, and its lock.
+func externalAssembly(c *cobra.Command) (file string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "ramet-demo-")
 	if err != nil {
 		return "", nil, err

@@ -27,8 +27,8 @@ type Failover struct {
 }
 
 // RunFailover kills the primary kills times among instances processes that write
-// without a pause, and measures F after each.
-func RunFailover(ctx context.Context, parent string, instances, kills int, seed int64, progress io.Writer) (Failover, error) {
+// without a pause, and measures F after each. file is their assembly; "": bundled.
+func RunFailover(ctx context.Context, parent, file string, instances, kills int, seed int64, progress io.Writer) (Failover, error) {
 	dir, err := os.MkdirTemp(parent, "ramet-bench-")
 	if err != nil {
 		return Failover{}, err
@@ -36,7 +36,7 @@ func RunFailover(ctx context.Context, parent string, instances, kills int, seed 
 	defer os.RemoveAll(dir)
 	var floors []time.Duration
 	run, err := demo.Run(ctx, demo.Options{
-		Instances: instances, Kills: kills, Seed: seed, Out: progress,
+		Instances: instances, Kills: kills, Assembly: file, Seed: seed, Out: progress,
 		Workdir: filepath.Join(dir, "workspace"), TTL: 3 * time.Second, Settle: 100 * time.Millisecond,
 		Floor: func() error {
 			f, err := measureFloor(filepath.Join(dir, "lock"))

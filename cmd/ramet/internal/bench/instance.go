@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/ramet-io/ramet/kernel"
@@ -17,6 +18,14 @@ func config(dir string) kernel.Config {
 	return kernel.Config{Workdir: dir, Plugins: bundled.All()}
 }
 
+// dataOf keeps an assembly from leading to a database of its user.
+func dataOf(file, dir string) string {
+	if file == "" {
+		return "" // the default is below dir
+	}
+	return filepath.Join(dir, "bench.db")
+}
+
 // other is a "ramet run" in another process.
 type other struct {
 	cmd *exec.Cmd
@@ -24,12 +33,12 @@ type other struct {
 }
 
 // startOther joins dir from another process and returns when that is primary.
-func startOther(ctx context.Context, dir string) (*other, error) {
+func startOther(ctx context.Context, file, dir string) (*other, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	o := &other{cmd: exec.CommandContext(ctx, program, "run", "--workdir", dir)}
+	o := &other{cmd: exec.CommandContext(ctx, program, "run", "--workdir", dir, "--assembly", file, "--data", dataOf(file, dir))}
 	if o.out, err = o.cmd.StdoutPipe(); err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func RunRead(ctx context.Context, parent string, reads int, seed int64) (Read, e
 	if r.Primary, r.PrimaryPlain, err = readAs(ctx, dir, sdk.Primary, reads, seed); err != nil {
 		return Read{}, err
 	}
-	o, err := startOther(ctx, dir)
+	o, err := startOther(ctx, "", dir)
 	if err != nil {
 		return Read{}, err
 	}

@@ -2,13 +2,16 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/ramet-io/ramet/assembly"
 	"github.com/ramet-io/ramet/cmd/ramet/internal/demo"
 	"github.com/ramet-io/ramet/kernel"
+	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -19,43 +22,52 @@ type Start struct {
 	Machine     Machine       `json:"machine"`
 }
 
-// RunStart measures runs starts on each role, in this process.
-func RunStart(ctx context.Context, parent string, runs int) (Start, error) {
+// RunStart measures runs starts on each role, in this process. file is the assembly;
+// "": bundled. A start is all that a program does for it: the assembly is read and
+// the plugin programs are launched too.
+func RunStart(ctx context.Context, parent, file string, runs int) (Start, error) {
 	dir, err := os.MkdirTemp(parent, "ramet-bench-")
 	if err != nil {
 		return Start{}, err
 	}
 	defer os.RemoveAll(dir)
-	if _, err := timeStarts(ctx, dir, 1, sdk.Primary); err != nil { // makes the workspace
+	if _, err := timeStarts(ctx, file, dir, 1, sdk.Primary); err != nil { // makes the workspace
 		return Start{}, err
 	}
-	primary, err := timeStarts(ctx, dir, runs, sdk.Primary)
+	primary, err := timeStarts(ctx, file, dir, runs, sdk.Primary)
 	if err != nil {
 		return Start{}, err
 	}
-	o, err := startOther(ctx, dir)
+	o, err := startOther(ctx, file, dir)
 	if err != nil {
 		return Start{}, err
 	}
 	defer o.end()
-	secondary, err := timeStarts(ctx, dir, runs, sdk.Secondary)
+	secondary, err := timeStarts(ctx, file, dir, runs, sdk.Secondary)
 	if err != nil {
 		return Start{}, err
 	}
 	return Start{demo.Quantiles(primary), demo.Quantiles(secondary), thisMachine()}, nil
 }
 
-func timeStarts(ctx context.Context, dir string, runs int, want sdk.Role) ([]time.Duration, error) {
+func timeStarts(ctx context.Context, file, dir string, runs int, want sdk.Role) ([]time.Duration, error) {
 	took := make([]time.Duration, 0, runs)
 	for range runs {
 		began := time.Now()
-		inst, err := kernel.Bootstrap(ctx, config(dir))
+		asm, err := assembly.Load(ctx, file, bundled.All())
 		if err != nil {
 			return nil, err
 		}
+		cfg := kernel.Config{}
+		asm.Apply(&cfg)
+		cfg.Workdir, cfg.DataPath = dir, dataOf(file, dir)
+		inst, err := kernel.Bootstrap(ctx, cfg)
+		if err != nil {
+			return nil, errors.Join(err, asm.Close())
+		}
 		took = append(took, time.Since(began))
 		role := inst.Role()
-		if err := inst.Close(); err != nil {
+		if err := errors.Join(inst.Close(), asm.Close()); err != nil {
 			return nil, err
 		}
 		if role != want {
