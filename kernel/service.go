@@ -10,17 +10,25 @@ import (
 	"github.com/ramet-io/ramet/sdk"
 )
 
-// service answers the secondaries of one epoch.
+// service answers the secondaries of one epoch. A transport accepts links from the
+// moment that it serves; what they ask waits until everything that answers is there,
+// for what arrived before would be lost: handlers that nobody then finds.
 type service struct {
 	i      *Instance
 	writer *forward.Writer
 	epoch  uint64
+	open   chan struct{} // closed by serve
 }
 
 var _ sdk.Handler = (*service)(nil)
 
 // Handle answers one call of a secondary or an onlooker.
 func (s *service) Handle(ctx context.Context, from sdk.Peer, m sdk.Message) ([]byte, error) {
+	select {
+	case <-s.open:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: the primary of epoch %d does not serve yet: %w", sdk.ErrUnavailable, s.epoch, ctx.Err())
+	}
 	if m.Epoch > s.epoch {
 		// The peer knows a newer primary. Do not answer; go and look.
 		err := fmt.Errorf("%w: a peer is at epoch %d, we serve %d", sdk.ErrFenced, m.Epoch, s.epoch)

@@ -312,12 +312,13 @@ func (i *Instance) startTransport(ctx context.Context) error {
 	g := i.pass.grant
 	scope := sdk.Scope{Workspace: g.Workspace, Epoch: g.Epoch, Instance: i.self.Instance,
 		Incarnation: i.self.Incarnation, PID: i.self.PID, Role: sdk.Primary}
+	h := &service{i: i, writer: i.pass.writer, epoch: g.Epoch, open: make(chan struct{})}
 	var errs []error
 	for _, set := range i.pass.sets {
-		s, err := i.parts.transport.Serve(ctx, scope, set, &service{i: i, writer: i.pass.writer, epoch: g.Epoch})
+		s, err := i.parts.transport.Serve(ctx, scope, set, h)
 		if err == nil {
 			i.pass.server = s
-			return i.serve(ctx, scope)
+			return i.serve(ctx, scope, h)
 		}
 		errs = append(errs, fmt.Errorf("serve at %v: %w", set, err))
 	}
@@ -325,7 +326,7 @@ func (i *Instance) startTransport(ctx context.Context) error {
 }
 
 // serve announces the service and opens it to this process.
-func (i *Instance) serve(ctx context.Context, s sdk.Scope) error {
+func (i *Instance) serve(ctx context.Context, s sdk.Scope, h *service) error {
 	p := &i.pass
 	p.record = i.self
 	p.record.Epoch, p.record.Lineage, p.record.Workspace = s.Epoch, p.grant.Lineage, s.Workspace
@@ -339,6 +340,7 @@ func (i *Instance) serve(ctx context.Context, s sdk.Scope) error {
 	i.setQuit(quitter(p.resign))
 	i.bus.Serve(p.server, s.Epoch)
 	i.members.lead()
+	close(h.open)
 	p.gen = i.route.set(forward.Target{Epoch: s.Epoch, Lineage: p.grant.Lineage, Local: p.writer,
 		Apart: i.parts.apart(sdk.StageStore)})
 	i.roles.set(RoleChange{Role: sdk.Primary, Primary: p.record, Reason: i.reason})
