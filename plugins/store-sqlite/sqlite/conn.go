@@ -188,11 +188,12 @@ func (c *conn) compile(ctx context.Context, part string) (*compiled, error) {
 		return cs, nil
 	}
 	inUse := c.cache.get(part) != nil
-	if firstWord(part) == "vacuum" {
+	first := firstWord(part)
+	if first == "vacuum" {
 		return nil, refusal(usage{refused: vacuumReason})
 	}
 	c.guard.saw = usage{}
-	s, err := c.raw.PrepareContext(ctx, part)
+	s, err := c.raw.PrepareContext(ctx, hideMeta(part))
 	uses := c.guard.saw
 	if err != nil {
 		return nil, compileError(uses, err)
@@ -201,9 +202,7 @@ func (c *conn) compile(ctx context.Context, part string) (*compiled, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("%w: the SQLite driver's statement lacks a method", sdk.ErrInternal), s.Close())
 	}
-	if firstWord(part) == "explain" {
-		uses = usage{} // it only describes what it names
-	}
+	uses.about(first)
 	fresh := &compiled{text: part, stmt: raw, uses: uses, busy: true, loose: inUse}
 	if !inUse {
 		c.cache.put(part, fresh)

@@ -11,8 +11,8 @@ import (
 const maxTexts = 2000
 
 // texts remembers what Prepare found. A text that compiled keeps its kind
-// whatever the schema becomes: reading and writing follow from its words. If it
-// no longer compiles, running it says so. The zero value is ready.
+// whatever the schema becomes: reading and writing follow from its words (see
+// usage.about). If it no longer compiles, running it says so. The zero value is ready.
 type texts struct {
 	mu   sync.RWMutex
 	seen map[string]sdk.Prepared // guarded by mu
@@ -112,13 +112,24 @@ func (c *conn) describe(part string) (u usage, returns bool, err error) {
 		return usage{refused: vacuumReason}, false, nil
 	}
 	c.guard.saw = usage{}
-	columns, err := c.raw.ColumnInfo(part)
+	columns, err := c.raw.ColumnInfo(hideMeta(part))
 	u = c.guard.saw
 	if err != nil {
 		return u, false, sqlError(err)
 	}
-	if word == "explain" {
-		u = usage{refused: u.refused, ours: u.ours}
-	}
+	u.about(word)
 	return u, len(columns) > 0, nil
+}
+
+// about takes into account what the first word of a statement that compiled says
+// better than compiling it. EXPLAIN only describes what it names. What defines the
+// schema writes even if IF EXISTS finds that there is nothing to do, because that
+// may be different when it runs; SQLite's sqlite3_stmt_readonly says so too.
+func (u *usage) about(word string) {
+	switch word {
+	case "explain":
+		*u = usage{refused: u.refused, ours: u.ours}
+	case "create", "drop", "alter", "reindex", "analyze":
+		u.writes = true
+	}
 }

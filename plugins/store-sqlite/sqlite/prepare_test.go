@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,5 +134,34 @@ func TestCancelledReadStops(t *testing.T) {
 	wantError(t, err, context.DeadlineExceeded)
 	if got := query(t, d, "SELECT 1"); got[0][0] != int64(1) {
 		t.Error("the connection does not work any more")
+	}
+}
+
+// TestIfExistsIsAWriteWhateverExists: it was classified as a read by a connection
+// that did not know the object yet, and kept so, and then failed as "attempt to
+// write a readonly database".
+func TestIfExistsIsAWriteWhateverExists(t *testing.T) {
+	d, epoch := primary(t)
+	texts := []string{
+		"CREATE TABLE IF NOT EXISTS a(x)", "CREATE INDEX IF NOT EXISTS ax ON a(x)", "CREATE VIEW IF NOT EXISTS v AS SELECT * FROM a",
+		"CREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON a BEGIN SELECT 1; END",
+		"DROP TRIGGER IF EXISTS tr", "DROP VIEW IF EXISTS v", "DROP INDEX IF EXISTS ax", "DROP TABLE IF EXISTS a",
+	}
+	for range 2 {
+		for _, text := range texts {
+			for range 2 { // there, and not there
+				p, err := d.Prepare(bounded(t), text)
+				if err != nil && strings.HasPrefix(text, "CREATE") { // its table is not there
+					t.Fatalf("%s: %v", text, err)
+				}
+				if p.Kind != sdk.KindWrite {
+					t.Errorf("%s: kind %d, want a write", text, p.Kind)
+				}
+				must(t, d, epoch, text)
+			}
+		}
+	}
+	if n := query(t, d, "SELECT count(*) FROM sqlite_master")[0][0]; n != int64(0) {
+		t.Errorf("%v objects are left", n)
 	}
 }
