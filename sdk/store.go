@@ -213,6 +213,18 @@ type TxOptions struct {
 	ReadOnly bool
 	Idle     time.Duration // longest pause between calls; enforced by the kernel; 0: its default
 	Total    time.Duration // longest life; likewise
+
+	// Settings are what shall hold in this transaction instead of what holds for the
+	// whole workspace: set before it begins and back when it ended, so nobody else
+	// sees them. A store that does not know one refuses with [ErrUnsupported]. Of no
+	// effect with ReadOnly.
+	Settings []Setting
+}
+
+// Setting is a switch of the engine, such as SQLite's PRAGMA foreign_keys.
+type Setting struct {
+	Name string // in lower case
+	On   bool
 }
 
 // Tx is an interactive transaction. One goroutine at a time.

@@ -61,7 +61,27 @@ func DecodePrepared(b []byte) (sdk.Prepared, error) {
 func AppendTxOptions(b []byte, o sdk.TxOptions) []byte {
 	b = appendBool(b, 1, o.ReadOnly)
 	b = appendDuration(b, 2, o.Idle)
-	return appendDuration(b, 3, o.Total)
+	b = appendDuration(b, 3, o.Total)
+	return appendList(b, 4, o.Settings, appendSetting)
+}
+
+func appendSetting(b []byte, s sdk.Setting) []byte {
+	b = appendText(b, 1, s.Name)
+	return appendBool(b, 2, s.On)
+}
+
+func decodeSetting(b []byte) (sdk.Setting, error) {
+	var v sdk.Setting
+	r := reader{what: "Setting", rest: b}
+	for r.next() {
+		switch r.num {
+		case 1:
+			v.Name = r.text()
+		case 2:
+			v.On = r.bool()
+		}
+	}
+	return finish(&r, v)
 }
 
 // DecodeTxOptions reads what AppendTxOptions wrote.
@@ -76,6 +96,8 @@ func DecodeTxOptions(b []byte) (sdk.TxOptions, error) {
 			v.Idle = r.duration()
 		case 3:
 			v.Total = r.duration()
+		case 4:
+			item(&r, &v.Settings, decodeSetting)
 		}
 	}
 	return finish(&r, v)

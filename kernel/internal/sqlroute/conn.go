@@ -68,6 +68,9 @@ func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.Nam
 		return c.execScript(ctx, p.script, args)
 	case p.control.verb != verbNone:
 		return result{lastInsertID: c.session.lastInsertID}, c.run(ctx, p.control)
+	case p.setting.name != "":
+		_, err := c.setting(p.setting)
+		return result{lastInsertID: c.session.lastInsertID}, err
 	case p.here():
 		return result{lastInsertID: c.session.lastInsertID}, nil
 	}
@@ -92,6 +95,8 @@ func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.Na
 		return c.queryScript(ctx, p.script, args)
 	case p.control.verb != verbNone:
 		return &rows{last: true}, c.run(ctx, p.control)
+	case p.setting.name != "":
+		return c.setting(p.setting)
 	case p.answer != nil:
 		return c.session.rows(p.answer), nil
 	case p.here():
@@ -158,6 +163,8 @@ func (c *conn) drain(ctx context.Context, s sdk.Statement) (driver.Result, error
 func (c *conn) write(ctx context.Context, p *plan, s sdk.Statement) (r sdk.Result, err error) {
 	if c.tx != nil {
 		r, err = c.tx.exec(ctx, s)
+	} else if len(c.session.settings) > 0 {
+		r, err = c.private(ctx, s)
 	} else if r, err = c.b.Write(ctx, []sdk.Statement{s}); err == nil {
 		err = r.Err
 	}

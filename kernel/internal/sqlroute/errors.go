@@ -23,6 +23,8 @@ func engineError(text string) error {
 	return &sdk.SQLError{Extended: 1, Text: "SQL logic error: " + text + " (1)"}
 }
 
+func isLost(err error) bool { return errors.Is(err, sdk.ErrTxLost) }
+
 func errClosed() error {
 	return fmt.Errorf("%w: this database connection", sdk.ErrClosed)
 }

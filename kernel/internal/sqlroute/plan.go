@@ -20,8 +20,9 @@ const (
 type plan struct {
 	prepared sdk.Prepared
 	parts    int      // statements, as counted here
-	script   []string // not nil: run these one by one, since some control transactions
+	script   []string // not nil: run these one by one, since some control transactions or settings
 	control  control
+	setting  setting
 	answer   []answer // not nil: the session answers it
 	session  string   // a function of the session that the engine would have to answer
 	inserts  bool     // may set the last insert rowid
@@ -32,17 +33,18 @@ type plan struct {
 func look(text string) *plan {
 	statements := split(text)
 	p := &plan{parts: len(statements)}
-	controls := false
+	apart := false
 	for _, s := range statements {
-		c := controlOf(s)
-		controls = controls || c.verb != verbNone
+		c, set := controlOf(s), settingOf(s)
+		apart = apart || c.verb != verbNone || set.name != ""
 		p.inserts = p.inserts || s.inserts()
 		p.counts = p.counts || s.counts()
 		if len(statements) == 1 {
+			p.setting = set
 			p.control, p.answer, p.session = c, answersOf(s), s.sessionFunction()
 		}
 	}
-	if controls && len(statements) > 1 {
+	if apart && len(statements) > 1 {
 		for _, s := range statements {
 			p.script = append(p.script, s.source())
 		}
@@ -53,7 +55,7 @@ func look(text string) *plan {
 // here reports whether the text is handled in this package, so that the backend
 // need not be asked what it is.
 func (p *plan) here() bool {
-	return p.parts == 0 || p.script != nil || p.control.verb != verbNone || p.answer != nil
+	return p.parts == 0 || p.script != nil || p.control.verb != verbNone || p.setting.name != "" || p.answer != nil
 }
 
 // plan returns what is known of text. Inside a writing transaction a text that does not

@@ -143,7 +143,7 @@ func TestErrorsKeepTheirType(t *testing.T) {
 	}
 	_, err := db.Exec("ATTACH 'x' AS y")
 	refused(t, err, sdk.ErrUnsupported)
-	_, err = db.Prepare("PRAGMA foreign_keys = 0")
+	_, err = db.Prepare("PRAGMA journal_mode = DELETE")
 	refused(t, err, sdk.ErrUnsupported)
 	for _, kind := range []error{sdk.ErrUnavailable, sdk.ErrOutcomeUnknown, sdk.ErrResultGone} {
 		e.setFailure(kind)

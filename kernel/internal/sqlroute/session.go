@@ -12,6 +12,7 @@ import (
 type session struct {
 	lastInsertID int64
 	changes      int64
+	settings     map[string]bool // those that differ from the workspace's
 }
 
 // answer is a result column that the session knows.

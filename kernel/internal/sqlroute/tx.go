@@ -66,7 +66,7 @@ func (c *conn) begin(ctx context.Context, readOnly bool, o origin) error {
 	if c.tx != nil {
 		return engineError("cannot start a transaction within a transaction")
 	}
-	tx, err := c.b.Begin(ctx, sdk.TxOptions{ReadOnly: readOnly})
+	tx, err := c.b.Begin(ctx, sdk.TxOptions{ReadOnly: readOnly, Settings: c.session.own()})
 	if err != nil {
 		return safe(err)
 	}

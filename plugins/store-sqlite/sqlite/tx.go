@@ -18,20 +18,32 @@ func (d *db) Begin(ctx context.Context, epoch uint64, o sdk.TxOptions) (sdk.Tx, 
 	if err := d.takeTurn(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.w.begin(ctx); err != nil {
+	if err := d.beginWrite(ctx, epoch, o.Settings); err != nil {
 		d.giveTurn()
 		return nil, err
 	}
-	if err := d.w.checkEpoch(epoch); err != nil {
-		d.w.rollback()
-		d.giveTurn()
-		return nil, openError(d.path, err)
-	}
 	d.w.capture.on = d.options.ChangeLog
-	t := &tx{d: d, c: d.w, epoch: epoch, open: map[closer]struct{}{}}
+	t := &tx{d: d, c: d.w, epoch: epoch, settings: o.Settings, open: map[closer]struct{}{}}
 	d.opened(t)
 	d.gate.leave() // an open transaction must not keep Close waiting: Close ends it
 	return t, nil
+}
+
+func (d *db) beginWrite(ctx context.Context, epoch uint64, settings []sdk.Setting) error {
+	if err := d.set(settings); err != nil {
+		return err
+	}
+	err := d.w.begin(ctx)
+	if err == nil {
+		if err = d.w.checkEpoch(epoch); err != nil {
+			d.w.rollback()
+			err = openError(d.path, err)
+		}
+	}
+	if err != nil {
+		d.unset(settings)
+	}
+	return err
 }
 
 func (d *db) beginRead(ctx context.Context) (sdk.Tx, error) {
@@ -70,6 +82,7 @@ type tx struct {
 	c        *conn
 	epoch    uint64
 	readOnly bool
+	settings []sdk.Setting // to take back at the end
 
 	mu    sync.Mutex
 	over  bool // committed or rolled back by the caller
@@ -317,6 +330,7 @@ func (t *tx) end(bad bool) {
 	}
 	t.c.capture.on, t.c.capture.rows = false, t.c.capture.rows[:0]
 	t.c.deferFK = false
+	t.d.unset(t.settings)
 	<-t.d.turn
 }
 

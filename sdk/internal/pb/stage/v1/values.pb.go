@@ -2441,6 +2441,7 @@ type TxOptions struct {
 	ReadOnly      bool                   `protobuf:"varint,1,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	Idle          int64                  `protobuf:"zigzag64,2,opt,name=idle,proto3" json:"idle,omitempty"`   // nanoseconds
 	Total         int64                  `protobuf:"zigzag64,3,opt,name=total,proto3" json:"total,omitempty"` // nanoseconds
+	Settings      []*Setting             `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2496,6 +2497,65 @@ func (x *TxOptions) GetTotal() int64 {
 	return 0
 }
 
+func (x *TxOptions) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+type Setting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	On            bool                   `protobuf:"varint,2,opt,name=on,proto3" json:"on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Setting) Reset() {
+	*x = Setting{}
+	mi := &file_stage_v1_values_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Setting) ProtoMessage() {}
+
+func (x *Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_stage_v1_values_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Setting) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Setting) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
 type Position struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lineage       string                 `protobuf:"bytes,1,opt,name=lineage,proto3" json:"lineage,omitempty"`
@@ -2506,7 +2566,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_stage_v1_values_proto_msgTypes[34]
+	mi := &file_stage_v1_values_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2518,7 +2578,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[34]
+	mi := &file_stage_v1_values_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2531,7 +2591,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{34}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Position) GetLineage() string {
@@ -2557,7 +2617,7 @@ type Changes struct {
 
 func (x *Changes) Reset() {
 	*x = Changes{}
-	mi := &file_stage_v1_values_proto_msgTypes[35]
+	mi := &file_stage_v1_values_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2569,7 +2629,7 @@ func (x *Changes) String() string {
 func (*Changes) ProtoMessage() {}
 
 func (x *Changes) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[35]
+	mi := &file_stage_v1_values_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2582,7 +2642,7 @@ func (x *Changes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Changes.ProtoReflect.Descriptor instead.
 func (*Changes) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{35}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Changes) GetList() []*Change {
@@ -2606,7 +2666,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_stage_v1_values_proto_msgTypes[36]
+	mi := &file_stage_v1_values_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +2678,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[36]
+	mi := &file_stage_v1_values_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2691,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{36}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Change) GetPosition() *Position {
@@ -2692,7 +2752,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_stage_v1_values_proto_msgTypes[37]
+	mi := &file_stage_v1_values_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2764,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[37]
+	mi := &file_stage_v1_values_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2777,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{37}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Scope) GetWorkspace() []byte {
@@ -2788,7 +2848,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_stage_v1_values_proto_msgTypes[38]
+	mi := &file_stage_v1_values_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +2860,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[38]
+	mi := &file_stage_v1_values_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +2873,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{38}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Peer) GetSession() string {
@@ -2856,7 +2916,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_stage_v1_values_proto_msgTypes[39]
+	mi := &file_stage_v1_values_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2868,7 +2928,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[39]
+	mi := &file_stage_v1_values_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2881,7 +2941,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{39}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Message) GetOp() string {
@@ -2926,7 +2986,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_stage_v1_values_proto_msgTypes[40]
+	mi := &file_stage_v1_values_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +2998,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[40]
+	mi := &file_stage_v1_values_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3011,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{40}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Event) GetTopic() []byte {
@@ -3018,7 +3078,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_stage_v1_values_proto_msgTypes[41]
+	mi := &file_stage_v1_values_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3030,7 +3090,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[41]
+	mi := &file_stage_v1_values_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3043,7 +3103,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{41}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Error) GetText() []byte {
@@ -3178,7 +3238,7 @@ type HeldError struct {
 
 func (x *HeldError) Reset() {
 	*x = HeldError{}
-	mi := &file_stage_v1_values_proto_msgTypes[42]
+	mi := &file_stage_v1_values_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3190,7 +3250,7 @@ func (x *HeldError) String() string {
 func (*HeldError) ProtoMessage() {}
 
 func (x *HeldError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[42]
+	mi := &file_stage_v1_values_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3203,7 +3263,7 @@ func (x *HeldError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldError.ProtoReflect.Descriptor instead.
 func (*HeldError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{42}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *HeldError) GetHolder() *Record {
@@ -3230,7 +3290,7 @@ type NotPrimaryError struct {
 
 func (x *NotPrimaryError) Reset() {
 	*x = NotPrimaryError{}
-	mi := &file_stage_v1_values_proto_msgTypes[43]
+	mi := &file_stage_v1_values_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3302,7 @@ func (x *NotPrimaryError) String() string {
 func (*NotPrimaryError) ProtoMessage() {}
 
 func (x *NotPrimaryError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[43]
+	mi := &file_stage_v1_values_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3255,7 +3315,7 @@ func (x *NotPrimaryError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotPrimaryError.ProtoReflect.Descriptor instead.
 func (*NotPrimaryError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{43}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *NotPrimaryError) GetEndpoints() [][]byte {
@@ -3282,7 +3342,7 @@ type OutcomeUnknownError struct {
 
 func (x *OutcomeUnknownError) Reset() {
 	*x = OutcomeUnknownError{}
-	mi := &file_stage_v1_values_proto_msgTypes[44]
+	mi := &file_stage_v1_values_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3294,7 +3354,7 @@ func (x *OutcomeUnknownError) String() string {
 func (*OutcomeUnknownError) ProtoMessage() {}
 
 func (x *OutcomeUnknownError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[44]
+	mi := &file_stage_v1_values_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3307,7 +3367,7 @@ func (x *OutcomeUnknownError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeUnknownError.ProtoReflect.Descriptor instead.
 func (*OutcomeUnknownError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{44}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *OutcomeUnknownError) GetId() *WriteID {
@@ -3334,7 +3394,7 @@ type SQLError struct {
 
 func (x *SQLError) Reset() {
 	*x = SQLError{}
-	mi := &file_stage_v1_values_proto_msgTypes[45]
+	mi := &file_stage_v1_values_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3406,7 @@ func (x *SQLError) String() string {
 func (*SQLError) ProtoMessage() {}
 
 func (x *SQLError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[45]
+	mi := &file_stage_v1_values_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3419,7 @@ func (x *SQLError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SQLError.ProtoReflect.Descriptor instead.
 func (*SQLError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{45}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SQLError) GetExtended() int64 {
@@ -3386,7 +3446,7 @@ type CallError struct {
 
 func (x *CallError) Reset() {
 	*x = CallError{}
-	mi := &file_stage_v1_values_proto_msgTypes[46]
+	mi := &file_stage_v1_values_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3398,7 +3458,7 @@ func (x *CallError) String() string {
 func (*CallError) ProtoMessage() {}
 
 func (x *CallError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[46]
+	mi := &file_stage_v1_values_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3411,7 +3471,7 @@ func (x *CallError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallError.ProtoReflect.Descriptor instead.
 func (*CallError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{46}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CallError) GetMethod() []byte {
@@ -3440,7 +3500,7 @@ type StageError struct {
 
 func (x *StageError) Reset() {
 	*x = StageError{}
-	mi := &file_stage_v1_values_proto_msgTypes[47]
+	mi := &file_stage_v1_values_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3452,7 +3512,7 @@ func (x *StageError) String() string {
 func (*StageError) ProtoMessage() {}
 
 func (x *StageError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[47]
+	mi := &file_stage_v1_values_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3465,7 +3525,7 @@ func (x *StageError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageError.ProtoReflect.Descriptor instead.
 func (*StageError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{47}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StageError) GetStage() string {
@@ -3689,11 +3749,15 @@ const file_stage_v1_values_proto_rawDesc = "" +
 	"statements\x12\x16\n" +
 	"\x06params\x18\x03 \x01(\x12R\x06params\x12\x18\n" +
 	"\areturns\x18\x04 \x01(\bR\areturns\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\fR\x06reason\"R\n" +
+	"\x06reason\x18\x05 \x01(\fR\x06reason\"\x87\x01\n" +
 	"\tTxOptions\x12\x1b\n" +
 	"\tread_only\x18\x01 \x01(\bR\breadOnly\x12\x12\n" +
 	"\x04idle\x18\x02 \x01(\x12R\x04idle\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x12R\x05total\"6\n" +
+	"\x05total\x18\x03 \x01(\x12R\x05total\x123\n" +
+	"\bsettings\x18\x04 \x03(\v2\x17.ramet.stage.v1.SettingR\bsettings\"-\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x0e\n" +
+	"\x02on\x18\x02 \x01(\bR\x02on\"6\n" +
 	"\bPosition\x12\x18\n" +
 	"\alineage\x18\x01 \x01(\tR\alineage\x12\x10\n" +
 	"\x03row\x18\x02 \x01(\x04R\x03row\"5\n" +
@@ -3778,7 +3842,7 @@ func file_stage_v1_values_proto_rawDescGZIP() []byte {
 	return file_stage_v1_values_proto_rawDescData
 }
 
-var file_stage_v1_values_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_stage_v1_values_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_stage_v1_values_proto_goTypes = []any{
 	(*Info)(nil),                // 0: ramet.stage.v1.Info
 	(*Option)(nil),              // 1: ramet.stage.v1.Option
@@ -3814,20 +3878,21 @@ var file_stage_v1_values_proto_goTypes = []any{
 	(*Query)(nil),               // 31: ramet.stage.v1.Query
 	(*Prepared)(nil),            // 32: ramet.stage.v1.Prepared
 	(*TxOptions)(nil),           // 33: ramet.stage.v1.TxOptions
-	(*Position)(nil),            // 34: ramet.stage.v1.Position
-	(*Changes)(nil),             // 35: ramet.stage.v1.Changes
-	(*Change)(nil),              // 36: ramet.stage.v1.Change
-	(*Scope)(nil),               // 37: ramet.stage.v1.Scope
-	(*Peer)(nil),                // 38: ramet.stage.v1.Peer
-	(*Message)(nil),             // 39: ramet.stage.v1.Message
-	(*Event)(nil),               // 40: ramet.stage.v1.Event
-	(*Error)(nil),               // 41: ramet.stage.v1.Error
-	(*HeldError)(nil),           // 42: ramet.stage.v1.HeldError
-	(*NotPrimaryError)(nil),     // 43: ramet.stage.v1.NotPrimaryError
-	(*OutcomeUnknownError)(nil), // 44: ramet.stage.v1.OutcomeUnknownError
-	(*SQLError)(nil),            // 45: ramet.stage.v1.SQLError
-	(*CallError)(nil),           // 46: ramet.stage.v1.CallError
-	(*StageError)(nil),          // 47: ramet.stage.v1.StageError
+	(*Setting)(nil),             // 34: ramet.stage.v1.Setting
+	(*Position)(nil),            // 35: ramet.stage.v1.Position
+	(*Changes)(nil),             // 36: ramet.stage.v1.Changes
+	(*Change)(nil),              // 37: ramet.stage.v1.Change
+	(*Scope)(nil),               // 38: ramet.stage.v1.Scope
+	(*Peer)(nil),                // 39: ramet.stage.v1.Peer
+	(*Message)(nil),             // 40: ramet.stage.v1.Message
+	(*Event)(nil),               // 41: ramet.stage.v1.Event
+	(*Error)(nil),               // 42: ramet.stage.v1.Error
+	(*HeldError)(nil),           // 43: ramet.stage.v1.HeldError
+	(*NotPrimaryError)(nil),     // 44: ramet.stage.v1.NotPrimaryError
+	(*OutcomeUnknownError)(nil), // 45: ramet.stage.v1.OutcomeUnknownError
+	(*SQLError)(nil),            // 46: ramet.stage.v1.SQLError
+	(*CallError)(nil),           // 47: ramet.stage.v1.CallError
+	(*StageError)(nil),          // 48: ramet.stage.v1.StageError
 }
 var file_stage_v1_values_proto_depIdxs = []int32{
 	1,  // 0: ramet.stage.v1.Info.options:type_name -> ramet.stage.v1.Option
@@ -3838,8 +3903,8 @@ var file_stage_v1_values_proto_depIdxs = []int32{
 	11, // 5: ramet.stage.v1.Holding.record:type_name -> ramet.stage.v1.Record
 	11, // 6: ramet.stage.v1.Holding.announced:type_name -> ramet.stage.v1.Record
 	11, // 7: ramet.stage.v1.StoreStatus.owner:type_name -> ramet.stage.v1.Record
-	34, // 8: ramet.stage.v1.StoreStatus.oldest:type_name -> ramet.stage.v1.Position
-	34, // 9: ramet.stage.v1.StoreStatus.newest:type_name -> ramet.stage.v1.Position
+	35, // 8: ramet.stage.v1.StoreStatus.oldest:type_name -> ramet.stage.v1.Position
+	35, // 9: ramet.stage.v1.StoreStatus.newest:type_name -> ramet.stage.v1.Position
 	11, // 10: ramet.stage.v1.Fence.owner:type_name -> ramet.stage.v1.Record
 	19, // 11: ramet.stage.v1.Requests.list:type_name -> ramet.stage.v1.Request
 	21, // 12: ramet.stage.v1.Request.id:type_name -> ramet.stage.v1.WriteID
@@ -3848,33 +3913,34 @@ var file_stage_v1_values_proto_depIdxs = []int32{
 	23, // 15: ramet.stage.v1.Results.list:type_name -> ramet.stage.v1.Result
 	27, // 16: ramet.stage.v1.Result.columns:type_name -> ramet.stage.v1.Column
 	25, // 17: ramet.stage.v1.Result.rows:type_name -> ramet.stage.v1.Row
-	34, // 18: ramet.stage.v1.Result.position:type_name -> ramet.stage.v1.Position
-	41, // 19: ramet.stage.v1.Result.err:type_name -> ramet.stage.v1.Error
+	35, // 18: ramet.stage.v1.Result.position:type_name -> ramet.stage.v1.Position
+	42, // 19: ramet.stage.v1.Result.err:type_name -> ramet.stage.v1.Error
 	25, // 20: ramet.stage.v1.Block.rows:type_name -> ramet.stage.v1.Row
 	28, // 21: ramet.stage.v1.Row.values:type_name -> ramet.stage.v1.Value
 	27, // 22: ramet.stage.v1.Columns.list:type_name -> ramet.stage.v1.Column
 	29, // 23: ramet.stage.v1.Value.time:type_name -> ramet.stage.v1.Time
 	28, // 24: ramet.stage.v1.Argument.value:type_name -> ramet.stage.v1.Value
 	20, // 25: ramet.stage.v1.Query.statement:type_name -> ramet.stage.v1.Statement
-	36, // 26: ramet.stage.v1.Changes.list:type_name -> ramet.stage.v1.Change
-	34, // 27: ramet.stage.v1.Change.position:type_name -> ramet.stage.v1.Position
-	37, // 28: ramet.stage.v1.Peer.scope:type_name -> ramet.stage.v1.Scope
-	42, // 29: ramet.stage.v1.Error.held:type_name -> ramet.stage.v1.HeldError
-	43, // 30: ramet.stage.v1.Error.not_primary:type_name -> ramet.stage.v1.NotPrimaryError
-	44, // 31: ramet.stage.v1.Error.outcome_unknown:type_name -> ramet.stage.v1.OutcomeUnknownError
-	45, // 32: ramet.stage.v1.Error.sql:type_name -> ramet.stage.v1.SQLError
-	46, // 33: ramet.stage.v1.Error.call:type_name -> ramet.stage.v1.CallError
-	47, // 34: ramet.stage.v1.Error.stage:type_name -> ramet.stage.v1.StageError
-	41, // 35: ramet.stage.v1.Error.causes:type_name -> ramet.stage.v1.Error
-	11, // 36: ramet.stage.v1.HeldError.holder:type_name -> ramet.stage.v1.Record
-	21, // 37: ramet.stage.v1.OutcomeUnknownError.id:type_name -> ramet.stage.v1.WriteID
-	41, // 38: ramet.stage.v1.OutcomeUnknownError.cause:type_name -> ramet.stage.v1.Error
-	41, // 39: ramet.stage.v1.StageError.err:type_name -> ramet.stage.v1.Error
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	34, // 26: ramet.stage.v1.TxOptions.settings:type_name -> ramet.stage.v1.Setting
+	37, // 27: ramet.stage.v1.Changes.list:type_name -> ramet.stage.v1.Change
+	35, // 28: ramet.stage.v1.Change.position:type_name -> ramet.stage.v1.Position
+	38, // 29: ramet.stage.v1.Peer.scope:type_name -> ramet.stage.v1.Scope
+	43, // 30: ramet.stage.v1.Error.held:type_name -> ramet.stage.v1.HeldError
+	44, // 31: ramet.stage.v1.Error.not_primary:type_name -> ramet.stage.v1.NotPrimaryError
+	45, // 32: ramet.stage.v1.Error.outcome_unknown:type_name -> ramet.stage.v1.OutcomeUnknownError
+	46, // 33: ramet.stage.v1.Error.sql:type_name -> ramet.stage.v1.SQLError
+	47, // 34: ramet.stage.v1.Error.call:type_name -> ramet.stage.v1.CallError
+	48, // 35: ramet.stage.v1.Error.stage:type_name -> ramet.stage.v1.StageError
+	42, // 36: ramet.stage.v1.Error.causes:type_name -> ramet.stage.v1.Error
+	11, // 37: ramet.stage.v1.HeldError.holder:type_name -> ramet.stage.v1.Record
+	21, // 38: ramet.stage.v1.OutcomeUnknownError.id:type_name -> ramet.stage.v1.WriteID
+	42, // 39: ramet.stage.v1.OutcomeUnknownError.cause:type_name -> ramet.stage.v1.Error
+	42, // 40: ramet.stage.v1.StageError.err:type_name -> ramet.stage.v1.Error
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_stage_v1_values_proto_init() }
@@ -3892,7 +3958,7 @@ func file_stage_v1_values_proto_init() {
 		(*Value_NilBlob)(nil),
 		(*Value_Refused)(nil),
 	}
-	file_stage_v1_values_proto_msgTypes[41].OneofWrappers = []any{
+	file_stage_v1_values_proto_msgTypes[42].OneofWrappers = []any{
 		(*Error_Held)(nil),
 		(*Error_NotPrimary)(nil),
 		(*Error_OutcomeUnknown)(nil),
@@ -3906,7 +3972,7 @@ func file_stage_v1_values_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stage_v1_values_proto_rawDesc), len(file_stage_v1_values_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   48,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
