@@ -1,0 +1,25 @@
+CREATE TABLE authors (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  name   TEXT NOT NULL UNIQUE,
+  visits INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE books (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  author_id INTEGER NOT NULL REFERENCES authors (id),
+  title     TEXT NOT NULL UNIQUE,
+  price     REAL,
+  cover     BLOB,
+  printed   DATETIME
+);
+
+CREATE TABLE tags (
+  id   INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE book_tags (
+  book_id INTEGER NOT NULL REFERENCES books (id) ON DELETE CASCADE,
+  tag_id  INTEGER NOT NULL REFERENCES tags (id),
+  PRIMARY KEY (book_id, tag_id)
+);
