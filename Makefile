@@ -2,6 +2,7 @@
 
 GO       ?= go
 BIN      := bin/ramet
+SQLC     := github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs cgo, and so a C compiler.
 RACE     := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
@@ -14,7 +15,7 @@ export RAMET_NOT_RUN := $(CURDIR)/bin/not-run
 # Generators of the protocol's Go code, pinned in a module of their own.
 BUF      := $(GO) tool -modfile=../../tools/go.mod buf
 
-.PHONY: all build plugins proto proto-check proto-baseline run test forget unit race loopback cross soak bench bench-failover lint fuzz clean
+.PHONY: all build plugins proto proto-check proto-baseline run test forget unit race loopback compat compat-generate cross soak bench bench-failover lint fuzz clean
 
 all: build lint test
 
@@ -34,7 +35,7 @@ run: build
 
 # All tests. Ends with one line for each suite that could not run, and why.
 # With REQUIRE_ALL=1 such a line is a failure.
-test: forget build cross unit race loopback
+test: forget build cross unit race loopback compat
 	@$(if $(RACE),,echo "race detector: needs a C compiler (Debian: apt-get install gcc)" >>$(RAMET_NOT_RUN))
 	@if [ -s $(RAMET_NOT_RUN) ]; then sort -u $(RAMET_NOT_RUN) | sed 's/^/NOT RUN: /'; [ -z "$(REQUIRE_ALL)" ]; else echo "all suites ran"; fi
 
@@ -54,6 +55,16 @@ race:
 # stage passed through the encoding.
 loopback:
 	RAMET_TEST_MODE=loopback $(GO) test -short -count=1 -timeout 15m ./kernel/systest
+
+# The SQL libraries of others on ramet's handle; a module of its own.
+compat:
+	cd compat && GOFLAGS=-mod=mod $(GO) vet ./... && GOFLAGS=-mod=mod $(GO) test -count=1 -timeout 10m .
+
+# Minutes: sqlc is built first.
+compat-generate:
+	cd compat/internal/sqlcshop && $(GO) run $(SQLC) generate
+	cd compat/internal/entshop && $(GO) generate ./...
+	cd compat && $(GO) test -count=1 -run TestGeneratedCodeIsFresh . -update
 
 # darwin and windows compile; they are not run.
 cross:
