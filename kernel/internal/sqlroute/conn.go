@@ -65,7 +65,7 @@ func (c *conn) QueryContext(ctx context.Context, text string, args []driver.Name
 func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.NamedValue) (driver.Result, error) {
 	switch {
 	case p.script != nil:
-		return c.execScript(ctx, p.script, args)
+		return c.execScript(ctx, p, p.script, args)
 	case p.control.verb != verbNone:
 		return result{lastInsertID: c.session.lastInsertID}, c.run(ctx, p.control)
 	case p.setting.name != "":
@@ -77,7 +77,7 @@ func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.Nam
 	if err := c.allowed(p); err != nil {
 		return nil, err
 	}
-	s := sdk.Statement{SQL: text, Args: args}
+	s := sdk.Statement{SQL: c.session.fill(p, text).text, Args: args}
 	if p.prepared.Kind == sdk.KindRead {
 		return c.drain(ctx, s)
 	}
@@ -92,7 +92,7 @@ func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.Nam
 func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.NamedValue) (driver.Rows, error) {
 	switch {
 	case p.script != nil:
-		return c.queryScript(ctx, p.script, args)
+		return c.queryScript(ctx, p, args)
 	case p.control.verb != verbNone:
 		return &rows{last: true}, c.run(ctx, p.control)
 	case p.setting.name != "":
@@ -105,20 +105,26 @@ func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.Na
 	if err := c.allowed(p); err != nil {
 		return nil, err
 	}
+	f := c.session.fill(p, text)
 	if p.prepared.Kind == sdk.KindRead {
-		return c.read(ctx, sdk.Statement{SQL: text, Args: args})
+		r, err := c.read(ctx, sdk.Statement{SQL: f.text, Args: args})
+		if err != nil {
+			return nil, err
+		}
+		r.columns = f.columns(r.columns)
+		return r, nil
 	}
-	r, err := c.write(ctx, p, sdk.Statement{SQL: text, Args: args, WantRows: true})
+	r, err := c.write(ctx, p, sdk.Statement{SQL: f.text, Args: args, WantRows: true})
 	if err != nil {
 		return nil, err
 	}
 	c.session.note(p, r)
-	return &rows{columns: r.Columns, block: r.Rows, last: true}, nil
+	return &rows{columns: f.columns(r.Columns), block: r.Rows, last: true}, nil
 }
 
 // read starts a read where the session is. The first block comes at once, so an
 // error of the first row is the query's, as with a bare driver.
-func (c *conn) read(ctx context.Context, s sdk.Statement) (driver.Rows, error) {
+func (c *conn) read(ctx context.Context, s sdk.Statement) (*rows, error) {
 	var from sdk.Rows
 	var err error
 	if c.tx != nil {
@@ -142,11 +148,10 @@ func (c *conn) read(ctx context.Context, s sdk.Statement) (driver.Rows, error) {
 
 // drain runs a read to its end, as Exec does with one.
 func (c *conn) drain(ctx context.Context, s sdk.Statement) (driver.Result, error) {
-	opened, err := c.read(ctx, s)
+	r, err := c.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	r := opened.(*rows)
 	for err == nil && !r.last {
 		err = r.fill()
 	}
@@ -172,25 +177,6 @@ func (c *conn) write(ctx context.Context, p *plan, s sdk.Statement) (r sdk.Resul
 		c.session.noteFailure(p, err)
 	}
 	return r, safe(err)
-}
-
-// execScript runs statements one by one up to the first error, as the engine does.
-func (c *conn) execScript(ctx context.Context, script []string, args []driver.NamedValue) (r driver.Result, err error) {
-	for _, text := range script {
-		if r, err = c.ExecContext(ctx, text, args); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
-}
-
-// queryScript is execScript with the rows of the last statement.
-func (c *conn) queryScript(ctx context.Context, script []string, args []driver.NamedValue) (driver.Rows, error) {
-	end := len(script) - 1
-	if _, err := c.execScript(ctx, script[:end], args); err != nil {
-		return nil, err
-	}
-	return c.QueryContext(ctx, script[end], args)
 }
 
 // PrepareContext classifies a text. Outside a transaction it must compile.

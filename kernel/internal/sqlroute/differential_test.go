@@ -62,13 +62,19 @@ func (s *side) target() interface {
 	return s.conn
 }
 
-func compare(t *testing.T, rng *rand.Rand, routed *sql.DB, plain bool, steps int) {
-	bare, err := sql.Open("sqlite", dsn(t))
+// openBare opens the plain driver over a new database.
+func openBare(t *testing.T) *side {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer bare.Close()
-	sides := [2]*side{{db: bare}, {db: routed}}
+	t.Cleanup(func() { db.Close() })
+	return &side{db: db}
+}
+
+func compare(t *testing.T, rng *rand.Rand, routed *sql.DB, plain bool, steps int) {
+	sides := [2]*side{openBare(t), {db: routed}}
 	for _, s := range sides {
 		for _, text := range []string{
 			"CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT UNIQUE, v, at DATETIME, CHECK (v IS NOT 'bad'))",
@@ -84,6 +90,7 @@ func compare(t *testing.T, rng *rand.Rand, routed *sql.DB, plain bool, steps int
 			}
 			s.conn.Close()
 		}()
+		var err error
 		if s.stmt, err = s.conn.PrepareContext(t.Context(), "SELECT id, v FROM t WHERE k = ?"); err != nil {
 			t.Fatal(err)
 		}

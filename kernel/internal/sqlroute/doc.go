@@ -27,7 +27,7 @@
 // On a pinned sql.Conn the texts BEGIN [DEFERRED|IMMEDIATE|EXCLUSIVE], COMMIT, END
 // and ROLLBACK work too, all kinds of BEGIN alike. SAVEPOINT, RELEASE and ROLLBACK
 // TO pass to the transaction; SAVEPOINT outside of one starts one, which the
-// RELEASE of that outermost savepoint commits. A script with such texts runs
+// RELEASE of that outermost savepoint commits. A script with such texts, or with a PRAGMA below, runs
 // statement by statement. A transaction that was begun as text and not ended is
 // rolled back when its connection returns to the pool, so BEGIN without a pinned
 // connection has no effect. BEGIN and COMMIT inside a sql.Tx are refused. Rows of a
@@ -38,13 +38,21 @@
 // ROLLBACK), gives [sdk.ErrTxLost] until it is rolled back: nothing that follows is
 // committed by accident.
 //
-// # Session numbers
+// # What belongs to a session
 //
 // The writer is shared, so what SQLite keeps per connection is kept per session
-// here: Result.LastInsertId, and the answer to a text that asks for nothing but
-// last_insert_rowid() or changes(). Other uses of them, and total_changes(), work
-// inside a transaction and inside a writing script. Outside they are refused
-// with [sdk.ErrUnsupported], because they would silently be another session's.
+// here: Result.LastInsertId, last_insert_rowid() and changes(), whose values are
+// put into the text before it is sent, so a statement that inserts several rows
+// sees one value. A script with them runs statement by statement, in a transaction
+// of its own. Stored views that call them are not supported: there they are the
+// connection's. total_changes() works inside a writing transaction, for differences, and is refused
+// outside with [sdk.ErrUnsupported].
+//
+// PRAGMA foreign_keys, recursive_triggers, ignore_check_constraints and
+// legacy_alter_table are the session's too and stay so, as with a bare connection,
+// when it returns to the pool. While one differs from the workspace's, each write
+// has a transaction of its own that has it.
+//
 // LastInsertId after a script whose last statement is no insert, and after an
 // insert that wrote no new rowid (an upsert that updated, a
 // WITHOUT ROWID table) is unspecified.

@@ -20,11 +20,13 @@ const (
 type plan struct {
 	prepared sdk.Prepared
 	parts    int      // statements, as counted here
-	script   []string // not nil: run these one by one, since some control transactions or settings
+	script   []string // not nil: run these one by one; see atomic
+	atomic   bool     // in one transaction, if there is none: they ask for the session's numbers
 	control  control
 	setting  setting
 	answer   []answer // not nil: the session answers it
-	session  string   // a function of the session that the engine would have to answer
+	calls    []call   // where the session's numbers are asked for
+	total    bool     // it asks for total_changes()
 	inserts  bool     // may set the last insert rowid
 	counts   bool     // may set the number of changes
 }
@@ -33,18 +35,21 @@ type plan struct {
 func look(text string) *plan {
 	statements := split(text)
 	p := &plan{parts: len(statements)}
-	apart := false
+	apart, numbers := false, false
 	for _, s := range statements {
 		c, set := controlOf(s), settingOf(s)
 		apart = apart || c.verb != verbNone || set.name != ""
 		p.inserts = p.inserts || s.inserts()
 		p.counts = p.counts || s.counts()
+		p.total = p.total || s.asksTotal()
+		calls := callsOf(s)
+		numbers = numbers || len(calls) > 0
 		if len(statements) == 1 {
-			p.setting = set
-			p.control, p.answer, p.session = c, answersOf(s), s.sessionFunction()
+			p.control, p.setting, p.answer, p.calls = c, set, answersOf(s), calls
 		}
 	}
-	if apart && len(statements) > 1 {
+	if (apart || numbers) && len(statements) > 1 {
+		p.atomic = !apart
 		for _, s := range statements {
 			p.script = append(p.script, s.source())
 		}
@@ -94,9 +99,8 @@ func (c *conn) allowed(p *plan) error {
 		return fmt.Errorf("%w: %s", sdk.ErrUnsupported, p.prepared.Reason)
 	case p.prepared.Kind == sdk.KindControl:
 		return fmt.Errorf("%w: this text controls a transaction in a way that cannot be routed; use BeginTx", sdk.ErrUnsupported)
-	case p.session != "" && c.tx == nil:
-		return fmt.Errorf("%w: %s() outside a transaction, because the writer is shared; run it in a transaction, or alone as SELECT %[2]s()",
-			sdk.ErrUnsupported, p.session)
+	case p.total && (c.tx == nil || c.tx.readOnly):
+		return fmt.Errorf("%w: total_changes() outside a transaction for writing, because the writer is shared; use changes()", sdk.ErrUnsupported)
 	case p.prepared.Kind == sdk.KindWrite && c.tx != nil && c.tx.readOnly:
 		return fmt.Errorf("%w: a write in a read-only transaction; begin it without ReadOnly", sdk.ErrReadOnly)
 	}

@@ -233,13 +233,8 @@ func TestSessionNumbersAsSQL(t *testing.T) {
 	if err := b.QueryRowContext(t.Context(), "SELECT changes()").Scan(&n); err != nil || n != 2 {
 		t.Errorf("b: %d %v", n, err)
 	}
-	for _, text := range []string{
-		"SELECT * FROM t WHERE id = last_insert_rowid()", "SELECT total_changes()",
-		"INSERT INTO t VALUES (last_insert_rowid() + 1, '')",
-	} {
-		_, err := a.ExecContext(t.Context(), text)
-		refused(t, err, sdk.ErrUnsupported)
-	}
+	_, err := a.ExecContext(t.Context(), "SELECT total_changes()")
+	refused(t, err, sdk.ErrUnsupported)
 	tx, err := a.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

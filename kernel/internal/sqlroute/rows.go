@@ -53,6 +53,19 @@ func (r *rows) fill() error {
 	return r.free()
 }
 
+// keep reads the rest of the rows, so that they outlive their transaction.
+func (r *rows) keep() error {
+	all := r.block
+	for !r.last {
+		if err := r.fill(); err != nil {
+			return err
+		}
+		all = append(all, r.block...)
+	}
+	r.block = all
+	return nil
+}
+
 // free closes what the rows come from.
 func (r *rows) free() error {
 	if r.from == nil {

@@ -3,7 +3,6 @@ package sqlroute
 import (
 	"database/sql/driver"
 	"errors"
-	"strings"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -108,20 +107,6 @@ func answersOf(s statement) []answer {
 // isCall reports whether token i is called without arguments. (A table may be
 // called changes: INSERT INTO changes(a) is no call.)
 func (s statement) isCall(i int) bool { return s.is(i+1, "(") && s.is(i+2, ")") }
-
-// sessionFunction returns the first function in s whose value belongs to a session;
-// "" if there is none. The body of a trigger runs inside a write and is exempt.
-func (s statement) sessionFunction() string {
-	if s.is(0, "CREATE") || s.is(0, "EXPLAIN") {
-		return ""
-	}
-	for i := range s.tokens {
-		if (s.is(i, "LAST_INSERT_ROWID") || s.is(i, "CHANGES") || s.is(i, "TOTAL_CHANGES")) && s.isCall(i) {
-			return strings.ToLower(s.at(i))
-		}
-	}
-	return ""
-}
 
 // inserts reports whether s may set the last insert rowid.
 func (s statement) inserts() bool {

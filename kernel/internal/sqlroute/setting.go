@@ -115,24 +115,11 @@ func (c *conn) setting(p setting) (*rows, error) {
 const maxPrivate = 5
 
 // private runs a write in a transaction of its own, which has the session's
-// settings. A lost one was not applied and is run again.
+// settings.
 func (c *conn) private(ctx context.Context, s sdk.Statement) (r sdk.Result, err error) {
-	for range maxPrivate {
-		if r, err = c.privateOnce(ctx, s); !isLost(err) {
-			break
-		}
-	}
+	err = c.together(ctx, &plan{atomic: true}, func() error {
+		r, err = c.tx.exec(ctx, s)
+		return err
+	})
 	return r, err
-}
-
-func (c *conn) privateOnce(ctx context.Context, s sdk.Statement) (sdk.Result, error) {
-	if err := c.begin(ctx, false, originGo); err != nil {
-		return sdk.Result{}, err
-	}
-	r, err := c.tx.exec(ctx, s)
-	if err != nil {
-		_ = c.rollback(ctx) // the statement's error counts
-		return sdk.Result{}, err
-	}
-	return r, c.commit(ctx, false)
 }
