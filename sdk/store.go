@@ -136,11 +136,11 @@ type Statement struct {
 	WantRows bool // keep the rows it returns, as RETURNING gives
 }
 
-// Result is what a request, or a statement in a transaction, did. The numbers
-// and rows are of its last statement.
+// Result is what a request, or a statement in a transaction, did. RowsAffected
+// and the rows are of its last statement.
 type Result struct {
 	RowsAffected int64
-	LastInsertID int64
+	LastInsertID int64 // the last rowid that the request, or the transaction until now, gave to a new row; 0: none
 	Columns      []Column
 	Rows         [][]driver.Value
 	Position     Position // of its last change; zero if it changed nothing or no log is kept
@@ -235,8 +235,9 @@ type Tx interface {
 	// Query reads inside the transaction.
 	Query(ctx context.Context, s Statement) (Rows, error)
 	// Commit ends it. id, if not zero, is recorded just before, so that
-	// [DB.Outcome] can tell. *[OutcomeUnknownError] if COMMIT failed for another reason
-	// than a constraint.
+	// [DB.Outcome] can tell. *[SQLError]: a constraint prevents it, and the transaction
+	// is still open: mend it and commit again, or roll it back. *[OutcomeUnknownError]
+	// if COMMIT failed for another reason. After any other error it is over.
 	Commit(ctx context.Context, r Request) (Result, error)
 	// Rollback ends it without effect. Idempotent, also after Commit.
 	Rollback(ctx context.Context) error

@@ -47,11 +47,25 @@ func storeTxCommitConstraint(f *storeFixture) {
 	storeTxExec(w, tx, "INSERT INTO child VALUES (1, 99)")
 	_, err := tx.Commit(f.ctx(), sdk.Request{ID: storeID(1)})
 	storeWantSQL(f.t, "commit with a foreign key unresolved", err, storeCodeForeignKey)
+	storeTxExec(w, tx, "INSERT INTO parent VALUES (98)") // it is still open
+	_, err = tx.Commit(f.ctx(), sdk.Request{ID: storeID(1)})
+	storeWantSQL(f.t, "commit with it still unresolved", err, storeCodeForeignKey)
+	storeTxExec(w, tx, "INSERT INTO parent VALUES (99)")
+	if _, err := tx.Commit(f.ctx(), sdk.Request{ID: storeID(1)}); err != nil {
+		f.t.Errorf("commit after it was mended: %v", err)
+	}
+	w.want("SELECT count(*) FROM child", int64(1))
+	storeWantOutcomes(w, map[uint64]error{1: nil})
+	w.exec("DELETE FROM child")
+	tx = w.begin()
+	storeTxExec(w, tx, "INSERT INTO child VALUES (2, 97)")
+	_, err = tx.Commit(f.ctx(), sdk.Request{ID: storeID(2)})
+	storeWantSQL(f.t, "commit with a foreign key unresolved", err, storeCodeForeignKey)
 	if err := tx.Rollback(f.ctx()); err != nil {
 		f.t.Errorf("rollback afterwards: %v", err)
 	}
 	w.want("SELECT count(*) FROM child", int64(0))
-	storeWantOutcomes(w, map[uint64]error{1: sdk.ErrUnavailable})
+	storeWantOutcomes(w, map[uint64]error{2: sdk.ErrUnavailable})
 	w.exec("INSERT INTO parent VALUES (1)") // the handle is not broken by it
 }
 

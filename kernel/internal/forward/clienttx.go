@@ -204,7 +204,9 @@ func (x *remoteTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error
 		}
 		return sdk.Result{}, err
 	})
-	_ = x.end(fmt.Errorf("%w: the transaction ended with COMMIT", sdk.ErrClosed))
+	if !isConstraint(err) {
+		_ = x.end(fmt.Errorf("%w: the transaction ended with COMMIT", sdk.ErrClosed))
+	}
 	return res, err
 }
 

@@ -233,7 +233,9 @@ func (w *Writer) serveCommit(ctx context.Context, from sdk.Peer, body []byte) ([
 		return nil, err
 	}
 	res, err := t.tx.Commit(ctx, r)
-	w.served.remove(txKey{from.Session, c.tx})
+	if !isConstraint(err) {
+		w.served.remove(txKey{from.Session, c.tx})
+	}
 	if err != nil {
 		return nil, err
 	}

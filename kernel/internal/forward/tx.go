@@ -224,8 +224,7 @@ func (t *heldTx) Query(ctx context.Context, s sdk.Statement) (sdk.Rows, error) {
 	return h, t.leave(nil)
 }
 
-// Commit implements [sdk.Tx]. The transaction is over whatever it returns. ctx is
-// looked at before COMMIT, never inside it.
+// Commit implements [sdk.Tx]. ctx is looked at before COMMIT, never inside it.
 func (t *heldTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) {
 	run, err := t.enter(ctx)
 	if err != nil {
@@ -239,6 +238,10 @@ func (t *heldTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) 
 	}
 	t.closeRows()
 	res, err := t.tx.Commit(context.WithoutCancel(ctx), r)
+	if isConstraint(err) {
+		t.resume()
+		return sdk.Result{}, err
+	}
 	if err != nil {
 		err = t.commitError(r.ID, err)
 		t.settle(fmt.Errorf("%w: its COMMIT failed: %w", sdk.ErrTxLost, err))
@@ -250,6 +253,24 @@ func (t *heldTx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) 
 	}
 	t.settle(fmt.Errorf("%w: the transaction was committed", sdk.ErrClosed))
 	return res, nil
+}
+
+// isConstraint reports whether err of a COMMIT left the transaction open.
+func isConstraint(err error) bool {
+	var sql *sdk.SQLError
+	return errors.As(err, &sql) && sdk.CodeOf(err) == 0
+}
+
+// resume ends a call that left the transaction open; t.call is held.
+func (t *heldTx) resume() {
+	t.mu.Lock()
+	t.cancel()
+	t.cancel, t.last = nil, time.Now()
+	over := t.over
+	t.mu.Unlock()
+	if over != nil {
+		t.finish()
+	}
 }
 
 // settle ends the transaction with over as the answer to later calls; t.call is

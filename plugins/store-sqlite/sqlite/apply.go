@@ -191,12 +191,13 @@ func permitRequest(u usage) error {
 func (g *group) run(r sdk.Request) (sdk.Result, error) {
 	c := g.d.w
 	c.capture.on = g.d.options.ChangeLog
-	var o outcome
+	var o, next outcome
 	var err error
 	for _, st := range r.Statements {
-		if o, err = c.script(context.Background(), st, permitRequest); err != nil {
+		if next, err = c.script(context.Background(), st, permitRequest); err != nil {
 			break
 		}
+		o = next.after(o)
 	}
 	c.capture.on = false
 	if err == nil && !c.ended {
@@ -212,13 +213,14 @@ func (g *group) run(r sdk.Request) (sdk.Result, error) {
 // COMMIT would hold against the whole group. See
 // https://www.sqlite.org/c3ref/c_dbstatus_options.html, DEFERRED_FKS.
 func (c *conn) checkDeferred() error {
+	// Look before switching it off, which forgets what it deferred.
+	open, _, err := c.raw.Status(engine.DBStatusDeferredFKs, false)
 	if c.deferFK {
 		c.deferFK = false
-		if err := c.exec("PRAGMA defer_foreign_keys = OFF"); err != nil {
+		if err := c.pragma(sdk.Setting{Name: "defer_foreign_keys"}); err != nil {
 			return err
 		}
 	}
-	open, _, err := c.raw.Status(engine.DBStatusDeferredFKs, false)
 	if err == nil && open != 0 {
 		return &sdk.SQLError{Extended: codeForeignKey, Text: "constraint failed: FOREIGN KEY constraint failed (787)"}
 	}

@@ -80,7 +80,9 @@ func TestDeferredForeignKeyFailsTheWholeGroup(t *testing.T) {
 		request("INSERT INTO c VALUES (7)"),
 		request("INSERT INTO c VALUES (8)", "INSERT INTO p VALUES (8)"),
 		request("PRAGMA defer_foreign_keys = ON", "INSERT INTO i VALUES (9)", "INSERT INTO p VALUES (9)"),
-		request("INSERT INTO i VALUES (10)", "INSERT INTO p VALUES (10)"))
+		request("INSERT INTO i VALUES (10)", "INSERT INTO p VALUES (10)"),
+		request("PRAGMA defer_foreign_keys = ON", "INSERT INTO i VALUES (11)"))
+	wantSQL(t, res[5].Err, codeForeignKey)
 	wantSQL(t, res[1].Err, codeForeignKey)
 	wantSQL(t, res[4].Err, codeForeignKey)
 	for _, i := range []int{0, 2, 3} {
@@ -93,6 +95,38 @@ func TestDeferredForeignKeyFailsTheWholeGroup(t *testing.T) {
 	}
 	alone := apply(t, d, epoch, request("INSERT INTO c VALUES (7)"))
 	wantSQL(t, alone[0].Err, codeForeignKey)
+	alone = apply(t, d, epoch, request("PRAGMA defer_foreign_keys = ON", "INSERT INTO i VALUES (11)"))
+	wantSQL(t, alone[0].Err, codeForeignKey)
+	if broken := query(t, d, "PRAGMA foreign_key_check"); len(broken) > 0 {
+		t.Errorf("broken keys: %v", broken)
+	}
+}
+
+// TestLastInsertIDIsOfOwnRows: it was another caller's after an upsert that
+// updated and after an insert into a table WITHOUT ROWID.
+func TestLastInsertIDIsOfOwnRows(t *testing.T) {
+	d, epoch := primary(t)
+	must(t, d, epoch, "CREATE TABLE t(id INTEGER PRIMARY KEY, k UNIQUE); CREATE TABLE w(k PRIMARY KEY) WITHOUT ROWID",
+		"CREATE VIRTUAL TABLE f USING fts5(x)", "CREATE TABLE log(id INTEGER PRIMARY KEY, k)",
+		"CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES (1000 + new.id, new.k); END")
+	for _, c := range []struct {
+		text string
+		want int64
+	}{
+		{"INSERT INTO t VALUES (70, 'a'), (71, 'b')", 71},
+		{"INSERT INTO t VALUES (NULL, 'a') ON CONFLICT (k) DO UPDATE SET k = k", 0},
+		{"INSERT OR IGNORE INTO t VALUES (NULL, 'a')", 0},
+		{"INSERT INTO w VALUES ('x')", 0},
+		{"REPLACE INTO t VALUES (5, 'a')", 5},
+		{"INSERT INTO f VALUES ('words'), ('more words')", 2},
+		{"INSERT INTO t VALUES (80, 'c'); UPDATE t SET k = 'd' WHERE id = 80; INSERT INTO w VALUES ('y')", 80},
+		{"UPDATE t SET k = k", 0},
+	} {
+		if got := must(t, d, epoch, c.text).LastInsertID; got != c.want {
+			t.Errorf("%s: %d, want %d", c.text, got, c.want)
+		}
+		must(t, d, epoch, "INSERT INTO log (k) VALUES ('another caller')")
+	}
 }
 
 func TestReplayGivesTheStoredResult(t *testing.T) {

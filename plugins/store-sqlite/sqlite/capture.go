@@ -45,6 +45,7 @@ type capture struct {
 func (c *conn) watch() {
 	c.guard.schema = true
 	c.raw.RegisterPreUpdateHook(func(d engine.SQLitePreUpdateData) {
+		c.inserted.see(d)
 		if !c.capture.on || d.DatabaseName != "main" || isMeta(d.TableName) || strings.HasPrefix(d.TableName, "sqlite_") {
 			return
 		}

@@ -53,6 +53,7 @@ type conn struct {
 	deferFK  bool               // the transaction has PRAGMA defer_foreign_keys on
 	spoilt   bool               // its state is not known: do not use it again
 	capture  capture
+	inserted inserted
 }
 
 // connect opens a connection and sets what holds for the whole workspace.
@@ -203,7 +204,7 @@ func (c *conn) compile(ctx context.Context, part string) (*compiled, error) {
 		return nil, errors.Join(fmt.Errorf("%w: the SQLite driver's statement lacks a method", sdk.ErrInternal), s.Close())
 	}
 	uses.about(first)
-	fresh := &compiled{text: part, stmt: raw, uses: uses, busy: true, loose: inUse}
+	fresh := &compiled{text: hideMeta(part), stmt: raw, uses: uses, busy: true, loose: inUse}
 	if !inUse {
 		c.cache.put(part, fresh)
 	}

@@ -14,6 +14,7 @@ type usage struct {
 	writes    bool   // changes the database
 	modifies  bool   // INSERT, UPDATE or DELETE, so it has a number of rows
 	inserts   bool   // INSERT, so it may have a row id
+	into      string // the table that it inserts into
 	control   bool   // BEGIN, COMMIT, ROLLBACK
 	savepoint string // BEGIN, RELEASE or ROLLBACK of a savepoint
 	name      string // of that savepoint
@@ -66,7 +67,9 @@ func (g *guard) modify(action engine.AuthorizerActionCode, table, trigger string
 	g.saw.writes = true
 	if trigger == "" && !strings.HasPrefix(table, "sqlite_") {
 		g.saw.modifies = true
-		g.saw.inserts = g.saw.inserts || action == engine.AuthInsert
+		if action == engine.AuthInsert && !g.saw.inserts {
+			g.saw.inserts, g.saw.into = true, table
+		}
 	}
 	return engine.AuthorizerOK
 }

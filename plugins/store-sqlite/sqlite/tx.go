@@ -167,7 +167,7 @@ func (t *tx) part(ctx context.Context, part string, s sdk.Statement) (outcome, e
 	}
 	o, err := t.c.run(ctx, cs, s)
 	if err == nil {
-		if t.savepoint(cs.uses); cs.uses.inserts && o.affected > 0 {
+		if t.savepoint(cs.uses); o.lastID != 0 {
 			t.last = o.lastID
 		}
 		return o, nil

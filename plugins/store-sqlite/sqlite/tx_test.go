@@ -111,6 +111,9 @@ func TestCommitFailsForAForeignKey(t *testing.T) {
 	mustExec(t, tx, "INSERT INTO c VALUES (1)")
 	_, err := tx.Commit(bounded(t), sdk.Request{})
 	wantSQL(t, err, codeForeignKey)
+	if err := tx.Rollback(bounded(t)); err != nil { // it is still open
+		t.Fatal(err)
+	}
 	must(t, d, epoch, "INSERT INTO p VALUES (1)")
 	if n := count(t, d, "c"); n != 0 {
 		t.Errorf("%d rows", n)

@@ -25,8 +25,12 @@ func (t *tx) Commit(ctx context.Context, r sdk.Request) (sdk.Result, error) {
 	return t.commit(r)
 }
 
-// commit records the write and the changes just before COMMIT.
+// commit records the write and the changes just before COMMIT. Foreign keys are
+// looked at first, while nothing is recorded, so that the transaction can go on.
 func (t *tx) commit(r sdk.Request) (sdk.Result, error) {
+	if err := t.c.checkDeferred(); err != nil {
+		return sdk.Result{}, sqlError(err)
+	}
 	d := t.d
 	g := group{d: d, epoch: t.epoch, now: time.Now().Unix(), alone: true, newest: d.newest}
 	t.c.capture.on = false
@@ -39,10 +43,7 @@ func (t *tx) commit(r sdk.Request) (sdk.Result, error) {
 	if err != nil {
 		t.c.rollback()
 		t.end(false)
-		if isFatal(err) {
-			return sdk.Result{}, fmt.Errorf("%w: %v", sdk.ErrTxLost, err)
-		}
-		return sdk.Result{}, sqlError(err)
+		return sdk.Result{}, commitLost(err)
 	}
 	switch err := t.c.exec("COMMIT"); {
 	case err == nil:
@@ -53,7 +54,7 @@ func (t *tx) commit(r sdk.Request) (sdk.Result, error) {
 	case codeOf(err)&0xff == codeConstraint:
 		t.c.rollback()
 		t.end(false)
-		return sdk.Result{}, sqlError(err)
+		return sdk.Result{}, commitLost(err)
 	default:
 		err = d.unknown(r.ID, err)
 		t.end(false)
@@ -61,13 +62,20 @@ func (t *tx) commit(r sdk.Request) (sdk.Result, error) {
 	}
 }
 
+// commitLost is the error of a COMMIT after which nothing is left of the
+// transaction. One that the engine found fault with must not look like a
+// constraint, which would leave it open.
+func commitLost(err error) error {
+	if codeOf(err) == 0 {
+		return sqlError(err)
+	}
+	return fmt.Errorf("%w: %v; run it again", sdk.ErrTxLost, err)
+}
+
 // record writes the changes, the write id's row and the floor.
 func (t *tx) record(g *group, r sdk.Request) (sdk.Result, error) {
 	if r.Lineage != "" && r.Lineage != t.d.lineage {
 		return sdk.Result{}, fmt.Errorf("%w: it was meant for lineage %s, the store is now %s", sdk.ErrTxLost, r.Lineage, t.d.lineage)
-	}
-	if err := t.c.checkDeferred(); err != nil {
-		return sdk.Result{}, err
 	}
 	if r.ID != (sdk.WriteID{}) {
 		if old, done, err := g.replayed(r); err != nil {

@@ -84,6 +84,7 @@ const sqlCounters = `SELECT changes(), last_insert_rowid()`
 // run executes a compiled statement that is not a read on a snapshot: writes
 // never see the caller's context, which would roll the whole transaction back.
 func (c *conn) run(ctx context.Context, cs *compiled, st sdk.Statement) (outcome, error) {
+	c.inserted = inserted{table: cs.uses.into}
 	if st.WantRows {
 		return c.runRows(ctx, cs, st)
 	}
@@ -94,8 +95,12 @@ func (c *conn) run(ctx context.Context, cs *compiled, st sdk.Statement) (outcome
 	// Without these conditions the numbers would be those of an earlier statement,
 	// perhaps of another caller: the connection is shared.
 	var o outcome
-	if o.affected, err = r.RowsAffected(); err == nil && cs.uses.inserts && o.affected > 0 {
-		o.lastID, err = r.LastInsertId()
+	if o.affected, err = r.RowsAffected(); err != nil || !cs.uses.inserts || o.affected == 0 {
+		return o, err
+	}
+	last, err := r.LastInsertId()
+	if err == nil {
+		o.lastID, err = c.insertedID(last)
 	}
 	return o, err
 }
@@ -126,26 +131,37 @@ func (c *conn) runRows(ctx context.Context, cs *compiled, st sdk.Statement) (out
 			return outcome{}, err
 		}
 		if o.affected = toInt(n[0]); cs.uses.inserts && o.affected > 0 {
-			o.lastID = toInt(n[1])
+			o.lastID, err = c.insertedID(toInt(n[1]))
 		}
 	}
-	return o, nil
+	return o, err
 }
 
-// script runs all statements of a text and returns what the last did. permit
+// script runs all statements of a text and returns what the last did, with the
+// last rowid that any of them gave. permit
 // says which of them may run here.
 func (c *conn) script(ctx context.Context, st sdk.Statement, permit func(usage) error) (outcome, error) {
 	if cs := c.cache.get(st.SQL); cs != nil && !cs.busy {
 		return c.single(ctx, st.SQL, st, permit) // a text seen before is one statement
 	}
 	var o outcome
-	var err error
 	for _, part := range split(st.SQL) {
-		if o, err = c.single(ctx, part, st, permit); err != nil {
+		next, err := c.single(ctx, part, st, permit)
+		if err != nil {
 			return outcome{}, err
 		}
+		o = next.after(o)
 	}
 	return o, nil
+}
+
+// after returns o as what happened after before: a rowid that was given stays the
+// last one until another is.
+func (o outcome) after(before outcome) outcome {
+	if o.lastID == 0 {
+		o.lastID = before.lastID
+	}
+	return o
 }
 
 func (c *conn) single(ctx context.Context, part string, st sdk.Statement, permit func(usage) error) (outcome, error) {
