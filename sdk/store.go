@@ -136,10 +136,10 @@ type Statement struct {
 	WantRows bool // keep the rows it returns, as RETURNING gives
 }
 
-// Result is what a request, or a statement in a transaction, did. RowsAffected
-// and the rows are of its last statement.
+// Result is what a request, or a statement in a transaction, did. The rows are of
+// its last statement.
 type Result struct {
-	RowsAffected int64
+	RowsAffected int64 // by its last INSERT, UPDATE or DELETE
 	LastInsertID int64 // the last rowid that the request, or the transaction until now, gave to a new row; 0: none
 	Columns      []Column
 	Rows         [][]driver.Value

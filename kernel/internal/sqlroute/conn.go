@@ -64,7 +64,7 @@ func (c *conn) QueryContext(ctx context.Context, text string, args []driver.Name
 // exec runs a text whose plan is known.
 func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.NamedValue) (driver.Result, error) {
 	switch {
-	case p.script != nil:
+	case c.oneByOne(p):
 		return c.execScript(ctx, p, p.script, args)
 	case p.control.verb != verbNone:
 		return result{lastInsertID: c.session.lastInsertID}, c.run(ctx, p.control)
@@ -91,7 +91,7 @@ func (c *conn) exec(ctx context.Context, p *plan, text string, args []driver.Nam
 // query runs a text whose plan is known and serves its rows.
 func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.NamedValue) (driver.Rows, error) {
 	switch {
-	case p.script != nil:
+	case c.oneByOne(p):
 		return c.queryScript(ctx, p, args)
 	case p.control.verb != verbNone:
 		return &rows{last: true}, c.run(ctx, p.control)

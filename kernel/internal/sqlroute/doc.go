@@ -45,17 +45,16 @@
 // put into the text before it is sent, so a statement that inserts several rows
 // sees one value. A script with them runs statement by statement, in a transaction
 // of its own. Stored views that call them are not supported: there they are the
-// connection's. total_changes() works inside a writing transaction, for differences, and is refused
-// outside with [sdk.ErrUnsupported].
+// connection's. total_changes() works inside a writing transaction, for
+// differences, and is refused outside with [sdk.ErrUnsupported].
 //
 // PRAGMA foreign_keys, recursive_triggers, ignore_check_constraints and
 // legacy_alter_table are the session's too and stay so, as with a bare connection,
 // when it returns to the pool. While one differs from the workspace's, each write
 // has a transaction of its own that has it.
 //
-// LastInsertId after a script whose last statement is no insert, and after an
-// insert that wrote no new rowid (an upsert that updated, a
-// WITHOUT ROWID table) is unspecified.
+// An insert that gave no new rowid (an upsert that updated, a WITHOUT ROWID table),
+// that gave rowid 0, or that failed leaves LastInsertId as it was.
 //
 // # Errors
 //

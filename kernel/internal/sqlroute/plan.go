@@ -20,8 +20,9 @@ const (
 type plan struct {
 	prepared sdk.Prepared
 	parts    int      // statements, as counted here
-	script   []string // not nil: run these one by one; see atomic
-	atomic   bool     // in one transaction, if there is none: they ask for the session's numbers
+	script   []string // the statements, if there are several
+	apart    bool     // run them one by one, since some control transactions or settings, or ask for the session's numbers
+	atomic   bool     // in one transaction, if there is none
 	control  control
 	setting  setting
 	answer   []answer // not nil: the session answers it
@@ -48,8 +49,8 @@ func look(text string) *plan {
 			p.control, p.setting, p.answer, p.calls = c, set, answersOf(s), calls
 		}
 	}
-	if (apart || numbers) && len(statements) > 1 {
-		p.atomic = !apart
+	if len(statements) > 1 {
+		p.apart, p.atomic = apart || numbers, !apart
 		for _, s := range statements {
 			p.script = append(p.script, s.source())
 		}
@@ -60,7 +61,7 @@ func look(text string) *plan {
 // here reports whether the text is handled in this package, so that the backend
 // need not be asked what it is.
 func (p *plan) here() bool {
-	return p.parts == 0 || p.script != nil || p.control.verb != verbNone || p.setting.name != "" || p.answer != nil
+	return p.parts == 0 || p.apart || p.control.verb != verbNone || p.setting.name != "" || p.answer != nil
 }
 
 // plan returns what is known of text. Inside a writing transaction a text that does not

@@ -5,6 +5,12 @@ import (
 	"database/sql/driver"
 )
 
+// oneByOne reports whether the statements of p are run by themselves. In a
+// transaction they are, so that the session knows how far a script came that fails.
+func (c *conn) oneByOne(p *plan) bool {
+	return p.apart || (c.tx != nil && p.script != nil)
+}
+
 // execScript runs the statements of p one by one up to the first error, as the
 // engine does, in one transaction if p says so.
 func (c *conn) execScript(ctx context.Context, p *plan, script []string, args []driver.NamedValue) (r driver.Result, err error) {

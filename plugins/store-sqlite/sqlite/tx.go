@@ -144,11 +144,12 @@ func (t *tx) Exec(ctx context.Context, s sdk.Statement) (sdk.Result, error) {
 		return sdk.Result{}, err
 	}
 	var o outcome
-	var err error
 	for _, part := range split(s.SQL) {
-		if o, err = t.part(ctx, part, s); err != nil {
+		next, err := t.part(ctx, part, s)
+		if err != nil {
 			return sdk.Result{}, err
 		}
+		o = next.after(o)
 	}
 	return sdk.Result{RowsAffected: o.affected, LastInsertID: t.last, Columns: o.columns, Rows: o.rows}, nil
 }

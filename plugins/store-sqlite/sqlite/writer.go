@@ -75,6 +75,7 @@ func (c *conn) rollback() {
 // outcome is what one statement did.
 type outcome struct {
 	affected, lastID int64
+	counts           bool // it is INSERT, UPDATE or DELETE, so affected is its own
 	columns          []sdk.Column
 	rows             [][]driver.Value
 }
@@ -94,7 +95,7 @@ func (c *conn) run(ctx context.Context, cs *compiled, st sdk.Statement) (outcome
 	}
 	// Without these conditions the numbers would be those of an earlier statement,
 	// perhaps of another caller: the connection is shared.
-	var o outcome
+	o := outcome{counts: true}
 	if o.affected, err = r.RowsAffected(); err != nil || !cs.uses.inserts || o.affected == 0 {
 		return o, err
 	}
@@ -130,6 +131,7 @@ func (c *conn) runRows(ctx context.Context, cs *compiled, st sdk.Statement) (out
 		if _, err := c.row(n[:], sqlCounters); err != nil {
 			return outcome{}, err
 		}
+		o.counts = true
 		if o.affected = toInt(n[0]); cs.uses.inserts && o.affected > 0 {
 			o.lastID, err = c.insertedID(toInt(n[1]))
 		}
@@ -155,11 +157,14 @@ func (c *conn) script(ctx context.Context, st sdk.Statement, permit func(usage) 
 	return o, nil
 }
 
-// after returns o as what happened after before: a rowid that was given stays the
-// last one until another is.
+// after returns o as what happened after before: the numbers stay until others
+// take their place.
 func (o outcome) after(before outcome) outcome {
 	if o.lastID == 0 {
 		o.lastID = before.lastID
+	}
+	if !o.counts {
+		o.affected, o.counts = before.affected, before.counts
 	}
 	return o
 }
