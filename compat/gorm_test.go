@@ -183,3 +183,20 @@ func (s *gormShop) visit(ctx context.Context, n int) error {
 		return nil
 	})
 }
+
+// TestGORMTranslatesErrors: it looks for the code in a field of go-sqlite3's name.
+func TestGORMTranslatesErrors(t *testing.T) {
+	db, _ := secondary(t)
+	s := newGormShop(t, db).(*gormShop)
+	if err := s.migrate(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	for want, make := range map[error]func() error{
+		gorm.ErrDuplicatedKey:      func() error { return s.g.Create(&[]gormTag{{Name: "same"}, {Name: "same"}}).Error },
+		gorm.ErrForeignKeyViolated: func() error { return s.g.Create(&gormBook{AuthorID: 99, Title: "t"}).Error },
+	} {
+		if err := make(); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+}

@@ -136,7 +136,9 @@ func (e *OutcomeUnknownError) Unwrap() []error {
 // SQLError is an error of the database engine, the same on every role. It is not
 // one of the closed set: errors.As finds it.
 type SQLError struct {
-	Extended int    // SQLite's extended result code, https://www.sqlite.org/rescode.html
+	// SQLite's extended result code, https://www.sqlite.org/rescode.html. As JSON it has
+	// the name that go-sqlite3 gives it, by which GORM finds it.
+	Extended int    `json:"ExtendedCode"`
 	Text     string // as the engine gave it
 }
 
