@@ -198,14 +198,14 @@ func (i *Instance) greet(ctx context.Context, link sdk.Link, epoch uint64) error
 func (i *Instance) follow(ctx context.Context, r sdk.Record, link sdk.Link) error {
 	gen := i.route.set(forward.Target{Epoch: r.Epoch, Lineage: r.Lineage, Link: link})
 	i.roles.set(RoleChange{Role: sdk.Secondary, Primary: r, Reason: "linked to " + r.Instance})
-	i.restore("takeover")
 	i.setLinked(link, r)
 	life, cancel := context.WithCancel(ctx)
 	var greeted error
 	watch := start(func(quit context.Context) {
 		defer cancel()
 		greeted = i.greet(quit, link, r.Epoch)
-		if greeted == nil {
+		if greeted == nil { // its kernel answers: a link alone its transport may hold up
+			i.restore("takeover")
 			i.watchLink(quit, link, r)
 		}
 	})
