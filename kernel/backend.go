@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ramet-io/ramet/kernel/internal/forward"
+	"github.com/ramet-io/ramet/kernel/internal/sqlroute"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -18,7 +19,7 @@ func (b routed) Prepare(ctx context.Context, text string) (sdk.Prepared, error) 
 	return b.reader.Prepare(ctx, text)
 }
 
-func (b routed) Read(ctx context.Context, s sdk.Statement) (sdk.Rows, error) {
+func (b routed) Read(ctx context.Context, s sdk.Statement) (sqlroute.Reading, error) {
 	return b.reader.Query(ctx, sdk.Query{Statement: s})
 }
 
@@ -55,8 +56,12 @@ func (b migrating) Prepare(ctx context.Context, text string) (sdk.Prepared, erro
 	return b.db.Prepare(ctx, text)
 }
 
-func (b migrating) Read(ctx context.Context, s sdk.Statement) (sdk.Rows, error) {
-	return b.db.Query(ctx, sdk.Query{Statement: s})
+func (b migrating) Read(ctx context.Context, s sdk.Statement) (sqlroute.Reading, error) {
+	rows, err := b.db.Query(ctx, sdk.Query{Statement: s})
+	if err != nil {
+		return sqlroute.Reading{}, err
+	}
+	return sqlroute.First(ctx, rows)
 }
 
 func (b migrating) Write(ctx context.Context, s []sdk.Statement) (sdk.Result, error) {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ramet-io/ramet/kernel/internal/sqlroute"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -149,53 +150,44 @@ func (r *reader) Begin(ctx context.Context, o sdk.TxOptions) (sdk.Tx, error) {
 
 // Query reads. Rows that have begun to come cannot go on with another store; until
 // then the query is made again.
-func (r *reader) Query(ctx context.Context, q sdk.Query) (sdk.Rows, error) {
-	rows, db, err := r.query(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return &liveRows{Rows: rows, r: r, q: q, from: db.from}, nil
-}
-
-func (r *reader) query(ctx context.Context, q sdk.Query) (sdk.Rows, *heldDB, error) {
+func (r *reader) Query(ctx context.Context, q sdk.Query) (sqlroute.Reading, error) {
 	for {
 		db, err := r.get(ctx)
 		if err != nil {
-			return nil, nil, err
+			return sqlroute.Reading{}, err
 		}
-		rows, err := db.Query(ctx, q)
-		if !db.from.lost(err) {
-			return rows, db, err
+		got, err := db.read(ctx, q)
+		if err == nil || !db.from.lost(err) {
+			return got, err
 		}
 	}
 }
 
-// liveRows are rows of the reader.
+func (db *heldDB) read(ctx context.Context, q sdk.Query) (sqlroute.Reading, error) {
+	rows, err := db.DB.Query(ctx, q)
+	if err != nil {
+		return sqlroute.Reading{}, err
+	}
+	got, err := sqlroute.First(ctx, rows)
+	if got.Rest != nil {
+		got.Rest = &liveRows{got.Rest, db.from}
+	}
+	return got, err
+}
+
+// liveRows are the rows of a large read after the first ones.
 type liveRows struct {
 	sdk.Rows
-	r     *reader
-	q     sdk.Query
-	from  *life
-	begun bool
+	from *life
 }
 
 // Next implements sdk.Rows.
 func (l *liveRows) Next(ctx context.Context) (sdk.Block, error) {
-	for {
-		b, err := l.Rows.Next(ctx)
-		if !l.from.lost(err) {
-			l.begun = true
-			return b, err
-		}
-		if l.begun {
-			return b, fmt.Errorf("%w: the store failed while these rows were read (%v); read them again", sdk.ErrUnavailable, l.from.why())
-		}
-		rows, db, err := l.r.query(ctx, l.q)
-		if err != nil {
-			return b, err
-		}
-		l.Rows, l.from = rows, db.from
+	b, err := l.Rows.Next(ctx)
+	if l.from.lost(err) {
+		err = fmt.Errorf("%w: the store failed while these rows were read (%v); read them again", sdk.ErrUnavailable, l.from.why())
 	}
+	return b, err
 }
 
 // Changes reads the change log. The feed outlives the store.

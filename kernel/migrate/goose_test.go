@@ -193,8 +193,12 @@ func (b *backend) Prepare(ctx context.Context, text string) (sdk.Prepared, error
 	return b.db.Prepare(ctx, text)
 }
 
-func (b *backend) Read(ctx context.Context, s sdk.Statement) (sdk.Rows, error) {
-	return b.db.Query(ctx, sdk.Query{Statement: s})
+func (b *backend) Read(ctx context.Context, s sdk.Statement) (sqlroute.Reading, error) {
+	rows, err := b.db.Query(ctx, sdk.Query{Statement: s})
+	if err != nil {
+		return sqlroute.Reading{}, err
+	}
+	return sqlroute.First(ctx, rows)
 }
 
 func (b *backend) Write(ctx context.Context, s []sdk.Statement) (sdk.Result, error) {

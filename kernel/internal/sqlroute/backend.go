@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -17,12 +18,38 @@ type Backend interface {
 	Prepare(ctx context.Context, text string) (sdk.Prepared, error)
 	// Read reads locally, from a fresh snapshot that holds everything this instance
 	// was told is committed.
-	Read(ctx context.Context, s sdk.Statement) (sdk.Rows, error)
+	Read(ctx context.Context, s sdk.Statement) (Reading, error)
 	// Write runs the statements on the primary, atomically and exactly once.
 	Write(ctx context.Context, s []sdk.Statement) (sdk.Result, error)
 	// Begin starts an interactive transaction: read-only on a local snapshot, else
 	// on the primary, holding its writer.
 	Begin(ctx context.Context, o sdk.TxOptions) (sdk.Tx, error)
+}
+
+// Reading is a read whose first rows are there. Most reads end with them, and then
+// nothing more of it is kept.
+type Reading struct {
+	Columns []sdk.Column
+	First   sdk.Block
+	Rest    sdk.Rows // what follows First, to be closed; nil: nothing
+}
+
+// First takes the first block of rows, and closes them if it is all or there is none.
+func First(ctx context.Context, rows sdk.Rows) (Reading, error) {
+	r := Reading{Columns: rows.Columns()}
+	var err error
+	if r.First, err = rows.Next(ctx); errors.Is(err, io.EOF) {
+		r.First, err = sdk.Block{Last: true}, nil
+	}
+	if err != nil {
+		_ = rows.Close() // the error that counts came before
+		return Reading{}, err
+	}
+	if r.First.Last { // free the reader now: the caller may keep the rows open for long
+		return r, rows.Close()
+	}
+	r.Rest = rows
+	return r, nil
 }
 
 // maxIdle is how many idle sessions the pool keeps. A session is a few hundred

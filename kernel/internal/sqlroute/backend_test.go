@@ -139,12 +139,16 @@ func (s statement) writesAfterWith() bool {
 	return false
 }
 
-func (e *engine) Read(ctx context.Context, s sdk.Statement) (sdk.Rows, error) {
+func (e *engine) Read(ctx context.Context, s sdk.Statement) (Reading, error) {
 	e.reads.Add(1)
 	if err := e.failure(); err != nil {
-		return nil, err
+		return Reading{}, err
 	}
-	return open(ctx, e.read, s)
+	rows, err := open(ctx, e.read, s)
+	if err != nil {
+		return Reading{}, err
+	}
+	return First(ctx, rows)
 }
 
 func (e *engine) Write(ctx context.Context, all []sdk.Statement) (sdk.Result, error) {

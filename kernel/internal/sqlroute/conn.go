@@ -125,25 +125,27 @@ func (c *conn) query(ctx context.Context, p *plan, text string, args []driver.Na
 // read starts a read where the session is. The first block comes at once, so an
 // error of the first row is the query's, as with a bare driver.
 func (c *conn) read(ctx context.Context, s sdk.Statement) (*rows, error) {
-	var from sdk.Rows
-	var err error
-	if c.tx != nil {
-		from, err = c.tx.tx.Query(ctx, s)
-	} else {
-		from, err = c.b.Read(ctx, s)
-	}
+	got, err := c.firstRows(ctx, s)
 	if err != nil {
 		return nil, safe(err)
 	}
-	r := &rows{ctx: ctx, from: from, columns: from.Columns()}
-	if err := r.fill(); err != nil {
-		r.Close()
-		return nil, err
-	}
+	r := &rows{ctx: ctx, from: got.Rest, columns: got.Columns, block: got.First.Rows, last: got.First.Last}
 	if c.tx != nil && !r.last {
 		c.tx.own(r)
 	}
 	return r, nil
+}
+
+// firstRows reads in the transaction, or by itself.
+func (c *conn) firstRows(ctx context.Context, s sdk.Statement) (Reading, error) {
+	if c.tx == nil {
+		return c.b.Read(ctx, s)
+	}
+	from, err := c.tx.tx.Query(ctx, s)
+	if err != nil {
+		return Reading{}, err
+	}
+	return First(ctx, from)
 }
 
 // drain runs a read to its end, as Exec does with one.

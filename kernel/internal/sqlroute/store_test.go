@@ -50,8 +50,12 @@ func (b *onStore) Prepare(ctx context.Context, text string) (sdk.Prepared, error
 	return b.db.Prepare(ctx, text)
 }
 
-func (b *onStore) Read(ctx context.Context, s sdk.Statement) (sdk.Rows, error) {
-	return b.db.Query(ctx, sdk.Query{Statement: s})
+func (b *onStore) Read(ctx context.Context, s sdk.Statement) (Reading, error) {
+	rows, err := b.db.Query(ctx, sdk.Query{Statement: s})
+	if err != nil {
+		return Reading{}, err
+	}
+	return First(ctx, rows)
 }
 
 func (b *onStore) Write(ctx context.Context, s []sdk.Statement) (sdk.Result, error) {
