@@ -79,6 +79,7 @@ soak: build
 bench: build
 	$(BIN) bench read
 	$(BIN) bench start
+	$(BIN) bench remote
 	$(BIN) bench failover
 
 # Write gap after SIGKILL, beside the floor F measured in the same run.
@@ -109,6 +110,7 @@ proto-baseline:
 
 fuzz:
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/wire
+	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/remote
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/transport-unix/unix
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./assembly
 

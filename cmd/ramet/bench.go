@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/cmd/ramet/internal/bench"
+	"github.com/ramet-io/ramet/sdk/remote"
 )
 
 // figures is what a benchmark gives.
@@ -20,11 +21,11 @@ type figures interface {
 func newBench() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "measure failover, start and reads on this machine",
+		Short: "measure failover, start, reads and the process boundary on this machine",
 		Args:  exactly(0, 0),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchFailover(), newBenchStart(), newBenchRead())
+	c.AddCommand(newBenchFailover(), newBenchStart(), newBenchRead(), newBenchRemote())
 	return c
 }
 
@@ -93,6 +94,20 @@ func newBenchRead() *cobra.Command {
 	return c
 }
 
+func newBenchRemote() *cobra.Command {
+	var rounds, launches int
+	c := benchCommand("remote", "what a plugin in its own process costs, beside a bare Unix socket",
+		func(c *cobra.Command, dir string, _ bool) (figures, error) {
+			if rounds < 1 || launches < 1 {
+				return nil, usage(c, fmt.Errorf("--rounds and --launches must be 1 or more"))
+			}
+			return bench.RunRemote(c.Context(), dir, rounds, launches)
+		})
+	c.Flags().IntVar(&rounds, "rounds", 20_000, "round trips of each kind")
+	c.Flags().IntVar(&launches, "launches", 50, "launches without and with TLS, and killed hosts")
+	return c
+}
+
 // benchCommand is what the benchmarks have in common. They use temporary
 // workspaces of their own, below --workdir if it is given.
 func benchCommand(use, short string, run func(c *cobra.Command, dir string, verbose bool) (figures, error)) *cobra.Command {
@@ -121,6 +136,18 @@ func benchCommand(use, short string, run func(c *cobra.Command, dir string, verb
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	c.Flags().BoolVar(&verbose, "verbose", false, "print to stderr what happens")
 	return c
+}
+
+// newRemoteNodes are what bench remote runs this program as.
+func newRemoteNodes() []*cobra.Command {
+	hidden := func(use string, args int, run func(*cobra.Command, []string) error) *cobra.Command {
+		return &cobra.Command{Use: use, Hidden: true, Args: exactly(args, args), RunE: run}
+	}
+	return []*cobra.Command{
+		hidden("raw-echo", 1, func(_ *cobra.Command, args []string) error { return bench.RawEcho(args[0]) }),
+		hidden("echo-host", 0, func(c *cobra.Command, _ []string) error { return bench.EchoHost(c.Context(), c.OutOrStdout()) }),
+		hidden("echo-plugin", 0, func(*cobra.Command, []string) error { remote.Serve(bench.EchoPlugin{}); return nil }),
+	}
 }
 
 // newFlockNode is what bench failover runs this program as to measure F.

@@ -61,5 +61,6 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.AddCommand(newRun(), newSQL(), newPub(), newSub(), newCall(), newStatus(), newVersion(),
 		newInit(), newValidate(), newPlugin(), newDemo(), newDemoNode(), newBench(), newFlockNode())
+	root.AddCommand(newRemoteNodes()...)
 	return root
 }

@@ -63,7 +63,7 @@ func usage(i sdk.Info) string {
 	}
 	fmt.Fprintf(&b, "%s %s is a plugin of ramet for: %s.\n", i.Name, i.Version, strings.Join(stages, ", "))
 	fmt.Fprintf(&b, "It is started by a program that uses ramet. Name it in the assembly file:\n\n")
-	fmt.Fprintf(&b, "  plugin %q {\n    program = %q\n  }\n", i.Name, filepath.ToSlash(os.Args[0]))
+	fmt.Fprintf(&b, "  plugin %q {\n    path = %q\n  }\n", i.Name, filepath.ToSlash(os.Args[0]))
 	if len(i.Options) > 0 {
 		fmt.Fprintf(&b, "\nIts options:\n")
 	}
