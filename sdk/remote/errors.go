@@ -74,7 +74,7 @@ func (e *brokenError) explain(o op) error {
 	switch f := fateOf(o); {
 	case f == fateRelease:
 		return nil
-	case !e.sent && errors.Is(e.why, errClosed):
+	case errors.Is(e.why, errClosed) && (!e.sent || f == fateNothing):
 		return fmt.Errorf("%w: %s: the plugin was closed", sdk.ErrClosed, o)
 	case f == fateOutcome, e.sent && (f == fateWrite || f == fateCommit):
 		return unknown

@@ -81,3 +81,13 @@ func TestEveryErrorCrossesTheControlConnection(t *testing.T) {
 		t.Errorf("%v, %v", got, bad)
 	}
 }
+
+// TestCallCutShortByCloseIsClosed: the answer to a waiting call may not come through
+// any more when the plugin is closed.
+func TestCallCutShortByCloseIsClosed(t *testing.T) {
+	for o, want := range map[op]error{opLockAwait: sdk.ErrClosed, opDBQuery: sdk.ErrClosed, opDBApply: sdk.ErrOutcomeUnknown, opTxExec: sdk.ErrTxLost} {
+		if got := explain(o, &brokenError{sent: true, why: errClosed}); !errors.Is(got, want) {
+			t.Errorf("%s: %v, want %v", o, got, want)
+		}
+	}
+}

@@ -17,8 +17,8 @@ type near struct {
 	id uint64 // 0: a stage
 }
 
-// releaseGrace is how long a call that releases something may take when its context
-// leaves it less.
+// releaseGrace is how much longer than its context a call that releases something
+// may take.
 const releaseGrace = time.Second
 
 // none is for methods without an argument or a result.
@@ -59,20 +59,13 @@ func (n near) tell(ctx context.Context, o op) error {
 // plugin that does not do it in time is killed, which gives everything back: then
 // nothing is left to be unclean about.
 func (n near) release(ctx context.Context, o op) error {
-	budget := context.WithoutCancel(ctx)
-	at, ok := ctx.Deadline()
-	if least := time.Now().Add(releaseGrace); ctx.Err() != nil || ok && at.Before(least) {
-		at, ok = least, true
-	}
-	cancel := context.CancelFunc(func() {})
-	if ok {
-		budget, cancel = context.WithDeadline(budget, at)
-	} else {
-		budget, cancel = context.WithCancel(budget)
-		stop := context.AfterFunc(ctx, cancel)
-		defer stop()
-	}
+	// It has a second more than ctx leaves it.
+	budget, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		late := time.AfterFunc(releaseGrace, cancel)
+		context.AfterFunc(budget, func() { late.Stop() })
+	})()
 	err := n.tell(budget, o)
 	if err != nil && (errors.Is(err, sdk.ErrUnclean) || isOver(err) && budget.Err() != nil) {
 		n.c.kill(fmt.Errorf("%s did not end in time: %w", o, err))
