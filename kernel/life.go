@@ -103,6 +103,25 @@ func (l *life) ask() {
 	}
 }
 
+// askCounters bounds a question for people, of a plugin that may hang.
+const askCounters = 100 * time.Millisecond
+
+// counters asks what the plugin counts; nil if it does not answer or counts nothing.
+// Counters grow without news, so the last health told does not have them.
+func (l *life) counters() map[string]uint64 {
+	ctx, cancel := context.WithTimeout(context.Background(), askCounters)
+	defer cancel()
+	h, err := l.running.WaitHealth(ctx, 0)
+	if err != nil || len(h.Counters) == 0 {
+		return nil
+	}
+	counters := make(map[string]uint64, len(h.Counters))
+	for _, c := range h.Counters {
+		counters[c.Name] = c.Count
+	}
+	return counters
+}
+
 // close ends the plugin, once, and waits until ctx ends. That it returned nil is
 // the proof that nothing of the plugin runs any more, whatever state it was in.
 func (l *life) close(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -180,9 +181,20 @@ func (ps *parts) close(ctx context.Context) error {
 
 // status reports the stages with their health.
 func (ps *parts) status() []StageStatus {
+	counters := make([]map[string]uint64, len(ps.plugins))
+	var asked sync.WaitGroup
+	for n, p := range ps.plugins {
+		if l, err := p.up(); err == nil {
+			asked.Go(func() { counters[n] = l.counters() })
+		}
+	}
+	asked.Wait()
 	var out []StageStatus
 	for _, s := range sdk.Stages() {
-		out = append(out, ps.byStage[s].status(s))
+		p := ps.byStage[s]
+		st := p.status(s)
+		st.Counters = counters[slices.Index(ps.plugins, p)]
+		out = append(out, st)
 	}
 	return out
 }

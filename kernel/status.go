@@ -53,6 +53,9 @@ type StageStatus struct {
 	Restarts int       `json:"restarts"` // times the plugin was opened again since Bootstrap
 	Health   string    `json:"health"`   // as sdk.Condition says it
 	Reason   string    `json:"reason,omitempty"`
+	// Counters are the plugin's own, since it was opened: what it refused or dropped. A
+	// plugin that serves two stages shows the same ones at both.
+	Counters map[string]uint64 `json:"counters,omitempty"`
 }
 
 // Where a plugin runs, as StageStatus.Mode says it.

@@ -180,4 +180,12 @@ type Health struct {
 	Reason    string        // empty when Ready
 	For       time.Duration // how long it has been so
 	PID       int           // process that serves the plugin; 0: this one, it is linked in
+	Counters  []Counter     // for status; one that grows does not change Number
+}
+
+// Counter counts something that a plugin refused, dropped or repaired since it was
+// opened.
+type Counter struct {
+	Name  string // the plugin's own, lower case with underscores; unique in it
+	Count uint64
 }

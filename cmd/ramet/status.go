@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -82,6 +83,9 @@ func printStatus(out io.Writer, s kernel.Status) error {
 	if s.Newest != "" {
 		line("newest change", s.Newest)
 	}
+	for _, name := range counters(s.Stages) {
+		line("counter", name)
+	}
 	for _, d := range s.Degraded {
 		line("degraded", d)
 	}
@@ -116,6 +120,18 @@ func printStages(out io.Writer, stages []kernel.StageStatus) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.Stage, s.Plugin, s.Version, s.Mode, pid, s.Restarts, health)
 	}
 	return t.Flush()
+}
+
+// counters lists what the plugins count, each plugin once.
+func counters(stages []kernel.StageStatus) []string {
+	var list []string
+	for _, st := range stages {
+		for name, n := range st.Counters {
+			list = append(list, fmt.Sprintf("%s %s %d", st.Plugin, name, n))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func printInstances(out io.Writer, instances []kernel.InstanceStatus) error {

@@ -122,7 +122,8 @@ func AppendHealth(b []byte, h sdk.Health) []byte {
 	b = appendUint(b, 2, h.Condition)
 	b = appendText(b, 3, h.Reason)
 	b = appendDuration(b, 4, h.For)
-	return appendInt(b, 5, h.PID)
+	b = appendInt(b, 5, h.PID)
+	return appendList(b, 6, h.Counters, appendCounter)
 }
 
 // DecodeHealth reads what AppendHealth wrote.
@@ -141,6 +142,27 @@ func DecodeHealth(b []byte) (sdk.Health, error) {
 			v.For = r.duration()
 		case 5:
 			v.PID = int(r.int())
+		case 6:
+			item(&r, &v.Counters, decodeCounter)
+		}
+	}
+	return finish(&r, v)
+}
+
+func appendCounter(b []byte, c sdk.Counter) []byte {
+	b = appendText(b, 1, c.Name)
+	return appendUint(b, 2, c.Count)
+}
+
+func decodeCounter(b []byte) (sdk.Counter, error) {
+	var v sdk.Counter
+	r := reader{what: "Counter", rest: b}
+	for r.next() {
+		switch r.num {
+		case 1:
+			v.Name = r.text()
+		case 2:
+			v.Count = r.uint()
 		}
 	}
 	return finish(&r, v)

@@ -327,6 +327,7 @@ type Health struct {
 	Reason        []byte                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	For           int64                  `protobuf:"zigzag64,4,opt,name=for,proto3" json:"for,omitempty"` // nanoseconds
 	Pid           int64                  `protobuf:"zigzag64,5,opt,name=pid,proto3" json:"pid,omitempty"` // of the process that serves the plugin; 0: the kernel's own
+	Counters      []*Counter             `protobuf:"bytes,6,rep,name=counters,proto3" json:"counters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -396,6 +397,65 @@ func (x *Health) GetPid() int64 {
 	return 0
 }
 
+func (x *Health) GetCounters() []*Counter {
+	if x != nil {
+		return x.Counters
+	}
+	return nil
+}
+
+type Counter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Count         uint64                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Counter) Reset() {
+	*x = Counter{}
+	mi := &file_stage_v1_values_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Counter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Counter) ProtoMessage() {}
+
+func (x *Counter) ProtoReflect() protoreflect.Message {
+	mi := &file_stage_v1_values_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Counter.ProtoReflect.Descriptor instead.
+func (*Counter) Descriptor() ([]byte, []int) {
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Counter) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Counter) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type Endpoints struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	List          [][]byte               `protobuf:"bytes,1,rep,name=list,proto3" json:"list,omitempty"`
@@ -405,7 +465,7 @@ type Endpoints struct {
 
 func (x *Endpoints) Reset() {
 	*x = Endpoints{}
-	mi := &file_stage_v1_values_proto_msgTypes[5]
+	mi := &file_stage_v1_values_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +477,7 @@ func (x *Endpoints) String() string {
 func (*Endpoints) ProtoMessage() {}
 
 func (x *Endpoints) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[5]
+	mi := &file_stage_v1_values_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +490,7 @@ func (x *Endpoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoints.ProtoReflect.Descriptor instead.
 func (*Endpoints) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{5}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Endpoints) GetList() [][]byte {
@@ -449,7 +509,7 @@ type EndpointSets struct {
 
 func (x *EndpointSets) Reset() {
 	*x = EndpointSets{}
-	mi := &file_stage_v1_values_proto_msgTypes[6]
+	mi := &file_stage_v1_values_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +521,7 @@ func (x *EndpointSets) String() string {
 func (*EndpointSets) ProtoMessage() {}
 
 func (x *EndpointSets) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[6]
+	mi := &file_stage_v1_values_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +534,7 @@ func (x *EndpointSets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndpointSets.ProtoReflect.Descriptor instead.
 func (*EndpointSets) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{6}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EndpointSets) GetList() []*Endpoints {
@@ -498,7 +558,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_stage_v1_values_proto_msgTypes[7]
+	mi := &file_stage_v1_values_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +570,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[7]
+	mi := &file_stage_v1_values_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +583,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{7}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Claim) GetRecord() *Record {
@@ -584,7 +644,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_stage_v1_values_proto_msgTypes[8]
+	mi := &file_stage_v1_values_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +656,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[8]
+	mi := &file_stage_v1_values_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +669,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{8}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Terms) GetAtLeast() uint64 {
@@ -680,7 +740,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_stage_v1_values_proto_msgTypes[9]
+	mi := &file_stage_v1_values_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +752,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[9]
+	mi := &file_stage_v1_values_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +765,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{9}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Holding) GetRecord() *Record {
@@ -745,7 +805,7 @@ type LivenessAnswer struct {
 
 func (x *LivenessAnswer) Reset() {
 	*x = LivenessAnswer{}
-	mi := &file_stage_v1_values_proto_msgTypes[10]
+	mi := &file_stage_v1_values_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +817,7 @@ func (x *LivenessAnswer) String() string {
 func (*LivenessAnswer) ProtoMessage() {}
 
 func (x *LivenessAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[10]
+	mi := &file_stage_v1_values_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +830,7 @@ func (x *LivenessAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LivenessAnswer.ProtoReflect.Descriptor instead.
 func (*LivenessAnswer) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{10}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LivenessAnswer) GetLiveness() uint32 {
@@ -801,7 +861,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_stage_v1_values_proto_msgTypes[11]
+	mi := &file_stage_v1_values_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +873,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[11]
+	mi := &file_stage_v1_values_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +886,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{11}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Record) GetInstance() []byte {
@@ -937,7 +997,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_stage_v1_values_proto_msgTypes[12]
+	mi := &file_stage_v1_values_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1009,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[12]
+	mi := &file_stage_v1_values_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1022,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{12}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Evidence) GetTtl() int64 {
@@ -1039,7 +1099,7 @@ type Judgement struct {
 
 func (x *Judgement) Reset() {
 	*x = Judgement{}
-	mi := &file_stage_v1_values_proto_msgTypes[13]
+	mi := &file_stage_v1_values_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1111,7 @@ func (x *Judgement) String() string {
 func (*Judgement) ProtoMessage() {}
 
 func (x *Judgement) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[13]
+	mi := &file_stage_v1_values_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1124,7 @@ func (x *Judgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Judgement.ProtoReflect.Descriptor instead.
 func (*Judgement) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{13}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Judgement) GetVerdict() uint32 {
@@ -1102,7 +1162,7 @@ type OpenOptions struct {
 
 func (x *OpenOptions) Reset() {
 	*x = OpenOptions{}
-	mi := &file_stage_v1_values_proto_msgTypes[14]
+	mi := &file_stage_v1_values_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1174,7 @@ func (x *OpenOptions) String() string {
 func (*OpenOptions) ProtoMessage() {}
 
 func (x *OpenOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[14]
+	mi := &file_stage_v1_values_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1187,7 @@ func (x *OpenOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenOptions.ProtoReflect.Descriptor instead.
 func (*OpenOptions) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{14}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OpenOptions) GetPath() []byte {
@@ -1189,7 +1249,7 @@ type StoreStatus struct {
 
 func (x *StoreStatus) Reset() {
 	*x = StoreStatus{}
-	mi := &file_stage_v1_values_proto_msgTypes[15]
+	mi := &file_stage_v1_values_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1261,7 @@ func (x *StoreStatus) String() string {
 func (*StoreStatus) ProtoMessage() {}
 
 func (x *StoreStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[15]
+	mi := &file_stage_v1_values_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1274,7 @@ func (x *StoreStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreStatus.ProtoReflect.Descriptor instead.
 func (*StoreStatus) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{15}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StoreStatus) GetWorkspace() []byte {
@@ -1294,7 +1354,7 @@ type Fence struct {
 
 func (x *Fence) Reset() {
 	*x = Fence{}
-	mi := &file_stage_v1_values_proto_msgTypes[16]
+	mi := &file_stage_v1_values_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1366,7 @@ func (x *Fence) String() string {
 func (*Fence) ProtoMessage() {}
 
 func (x *Fence) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[16]
+	mi := &file_stage_v1_values_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1379,7 @@ func (x *Fence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fence.ProtoReflect.Descriptor instead.
 func (*Fence) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{16}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Fence) GetObserved() uint64 {
@@ -1376,7 +1436,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_stage_v1_values_proto_msgTypes[17]
+	mi := &file_stage_v1_values_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1448,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[17]
+	mi := &file_stage_v1_values_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1461,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{17}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Grant) GetEpoch() uint64 {
@@ -1441,7 +1501,7 @@ type Requests struct {
 
 func (x *Requests) Reset() {
 	*x = Requests{}
-	mi := &file_stage_v1_values_proto_msgTypes[18]
+	mi := &file_stage_v1_values_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1513,7 @@ func (x *Requests) String() string {
 func (*Requests) ProtoMessage() {}
 
 func (x *Requests) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[18]
+	mi := &file_stage_v1_values_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1526,7 @@ func (x *Requests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Requests.ProtoReflect.Descriptor instead.
 func (*Requests) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{18}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Requests) GetList() []*Request {
@@ -1488,7 +1548,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_stage_v1_values_proto_msgTypes[19]
+	mi := &file_stage_v1_values_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1560,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[19]
+	mi := &file_stage_v1_values_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1573,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{19}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Request) GetId() *WriteID {
@@ -1555,7 +1615,7 @@ type Statement struct {
 
 func (x *Statement) Reset() {
 	*x = Statement{}
-	mi := &file_stage_v1_values_proto_msgTypes[20]
+	mi := &file_stage_v1_values_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1567,7 +1627,7 @@ func (x *Statement) String() string {
 func (*Statement) ProtoMessage() {}
 
 func (x *Statement) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[20]
+	mi := &file_stage_v1_values_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1580,7 +1640,7 @@ func (x *Statement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statement.ProtoReflect.Descriptor instead.
 func (*Statement) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{20}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Statement) GetSql() []byte {
@@ -1614,7 +1674,7 @@ type WriteID struct {
 
 func (x *WriteID) Reset() {
 	*x = WriteID{}
-	mi := &file_stage_v1_values_proto_msgTypes[21]
+	mi := &file_stage_v1_values_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1686,7 @@ func (x *WriteID) String() string {
 func (*WriteID) ProtoMessage() {}
 
 func (x *WriteID) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[21]
+	mi := &file_stage_v1_values_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1699,7 @@ func (x *WriteID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteID.ProtoReflect.Descriptor instead.
 func (*WriteID) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{21}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WriteID) GetIncarnation() string {
@@ -1665,7 +1725,7 @@ type Results struct {
 
 func (x *Results) Reset() {
 	*x = Results{}
-	mi := &file_stage_v1_values_proto_msgTypes[22]
+	mi := &file_stage_v1_values_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +1737,7 @@ func (x *Results) String() string {
 func (*Results) ProtoMessage() {}
 
 func (x *Results) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[22]
+	mi := &file_stage_v1_values_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +1750,7 @@ func (x *Results) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Results.ProtoReflect.Descriptor instead.
 func (*Results) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{22}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Results) GetList() []*Result {
@@ -1715,7 +1775,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_stage_v1_values_proto_msgTypes[23]
+	mi := &file_stage_v1_values_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1787,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[23]
+	mi := &file_stage_v1_values_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1800,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{23}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Result) GetRowsAffected() int64 {
@@ -1802,7 +1862,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_stage_v1_values_proto_msgTypes[24]
+	mi := &file_stage_v1_values_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +1874,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[24]
+	mi := &file_stage_v1_values_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +1887,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{24}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Block) GetRows() []*Row {
@@ -1853,7 +1913,7 @@ type Row struct {
 
 func (x *Row) Reset() {
 	*x = Row{}
-	mi := &file_stage_v1_values_proto_msgTypes[25]
+	mi := &file_stage_v1_values_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +1925,7 @@ func (x *Row) String() string {
 func (*Row) ProtoMessage() {}
 
 func (x *Row) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[25]
+	mi := &file_stage_v1_values_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +1938,7 @@ func (x *Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Row.ProtoReflect.Descriptor instead.
 func (*Row) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{25}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Row) GetValues() []*Value {
@@ -1897,7 +1957,7 @@ type Columns struct {
 
 func (x *Columns) Reset() {
 	*x = Columns{}
-	mi := &file_stage_v1_values_proto_msgTypes[26]
+	mi := &file_stage_v1_values_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +1969,7 @@ func (x *Columns) String() string {
 func (*Columns) ProtoMessage() {}
 
 func (x *Columns) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[26]
+	mi := &file_stage_v1_values_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +1982,7 @@ func (x *Columns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Columns.ProtoReflect.Descriptor instead.
 func (*Columns) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{26}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Columns) GetList() []*Column {
@@ -1942,7 +2002,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_stage_v1_values_proto_msgTypes[27]
+	mi := &file_stage_v1_values_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2014,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[27]
+	mi := &file_stage_v1_values_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2027,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{27}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Column) GetName() []byte {
@@ -2004,7 +2064,7 @@ type Value struct {
 
 func (x *Value) Reset() {
 	*x = Value{}
-	mi := &file_stage_v1_values_proto_msgTypes[28]
+	mi := &file_stage_v1_values_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2076,7 @@ func (x *Value) String() string {
 func (*Value) ProtoMessage() {}
 
 func (x *Value) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[28]
+	mi := &file_stage_v1_values_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2089,7 @@ func (x *Value) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Value.ProtoReflect.Descriptor instead.
 func (*Value) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{28}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Value) GetValue() isValue_Value {
@@ -2177,7 +2237,7 @@ type Time struct {
 
 func (x *Time) Reset() {
 	*x = Time{}
-	mi := &file_stage_v1_values_proto_msgTypes[29]
+	mi := &file_stage_v1_values_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2249,7 @@ func (x *Time) String() string {
 func (*Time) ProtoMessage() {}
 
 func (x *Time) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[29]
+	mi := &file_stage_v1_values_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2262,7 @@ func (x *Time) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Time.ProtoReflect.Descriptor instead.
 func (*Time) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{29}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Time) GetUnix() int64 {
@@ -2251,7 +2311,7 @@ type Argument struct {
 
 func (x *Argument) Reset() {
 	*x = Argument{}
-	mi := &file_stage_v1_values_proto_msgTypes[30]
+	mi := &file_stage_v1_values_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2263,7 +2323,7 @@ func (x *Argument) String() string {
 func (*Argument) ProtoMessage() {}
 
 func (x *Argument) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[30]
+	mi := &file_stage_v1_values_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2276,7 +2336,7 @@ func (x *Argument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Argument.ProtoReflect.Descriptor instead.
 func (*Argument) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{30}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Argument) GetName() []byte {
@@ -2311,7 +2371,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_stage_v1_values_proto_msgTypes[31]
+	mi := &file_stage_v1_values_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2383,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[31]
+	mi := &file_stage_v1_values_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2396,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{31}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Query) GetStatement() *Statement {
@@ -2373,7 +2433,7 @@ type Prepared struct {
 
 func (x *Prepared) Reset() {
 	*x = Prepared{}
-	mi := &file_stage_v1_values_proto_msgTypes[32]
+	mi := &file_stage_v1_values_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2385,7 +2445,7 @@ func (x *Prepared) String() string {
 func (*Prepared) ProtoMessage() {}
 
 func (x *Prepared) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[32]
+	mi := &file_stage_v1_values_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2398,7 +2458,7 @@ func (x *Prepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prepared.ProtoReflect.Descriptor instead.
 func (*Prepared) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{32}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Prepared) GetKind() uint32 {
@@ -2448,7 +2508,7 @@ type TxOptions struct {
 
 func (x *TxOptions) Reset() {
 	*x = TxOptions{}
-	mi := &file_stage_v1_values_proto_msgTypes[33]
+	mi := &file_stage_v1_values_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2460,7 +2520,7 @@ func (x *TxOptions) String() string {
 func (*TxOptions) ProtoMessage() {}
 
 func (x *TxOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[33]
+	mi := &file_stage_v1_values_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2473,7 +2533,7 @@ func (x *TxOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TxOptions.ProtoReflect.Descriptor instead.
 func (*TxOptions) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{33}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TxOptions) GetReadOnly() bool {
@@ -2514,7 +2574,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_stage_v1_values_proto_msgTypes[34]
+	mi := &file_stage_v1_values_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2586,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[34]
+	mi := &file_stage_v1_values_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2599,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{34}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Setting) GetName() []byte {
@@ -2566,7 +2626,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_stage_v1_values_proto_msgTypes[35]
+	mi := &file_stage_v1_values_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2578,7 +2638,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[35]
+	mi := &file_stage_v1_values_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2591,7 +2651,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{35}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Position) GetLineage() string {
@@ -2617,7 +2677,7 @@ type Changes struct {
 
 func (x *Changes) Reset() {
 	*x = Changes{}
-	mi := &file_stage_v1_values_proto_msgTypes[36]
+	mi := &file_stage_v1_values_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2689,7 @@ func (x *Changes) String() string {
 func (*Changes) ProtoMessage() {}
 
 func (x *Changes) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[36]
+	mi := &file_stage_v1_values_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2702,7 @@ func (x *Changes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Changes.ProtoReflect.Descriptor instead.
 func (*Changes) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{36}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Changes) GetList() []*Change {
@@ -2666,7 +2726,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_stage_v1_values_proto_msgTypes[37]
+	mi := &file_stage_v1_values_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2738,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[37]
+	mi := &file_stage_v1_values_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2751,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{37}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Change) GetPosition() *Position {
@@ -2752,7 +2812,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_stage_v1_values_proto_msgTypes[38]
+	mi := &file_stage_v1_values_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2824,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[38]
+	mi := &file_stage_v1_values_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +2837,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{38}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Scope) GetWorkspace() []byte {
@@ -2848,7 +2908,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_stage_v1_values_proto_msgTypes[39]
+	mi := &file_stage_v1_values_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +2920,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[39]
+	mi := &file_stage_v1_values_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +2933,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{39}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Peer) GetSession() string {
@@ -2916,7 +2976,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_stage_v1_values_proto_msgTypes[40]
+	mi := &file_stage_v1_values_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2928,7 +2988,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[40]
+	mi := &file_stage_v1_values_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2941,7 +3001,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{40}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Message) GetOp() string {
@@ -2986,7 +3046,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_stage_v1_values_proto_msgTypes[41]
+	mi := &file_stage_v1_values_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3058,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[41]
+	mi := &file_stage_v1_values_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3071,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{41}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Event) GetTopic() []byte {
@@ -3078,7 +3138,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_stage_v1_values_proto_msgTypes[42]
+	mi := &file_stage_v1_values_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3090,7 +3150,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[42]
+	mi := &file_stage_v1_values_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3103,7 +3163,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{42}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Error) GetText() []byte {
@@ -3238,7 +3298,7 @@ type HeldError struct {
 
 func (x *HeldError) Reset() {
 	*x = HeldError{}
-	mi := &file_stage_v1_values_proto_msgTypes[43]
+	mi := &file_stage_v1_values_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3310,7 @@ func (x *HeldError) String() string {
 func (*HeldError) ProtoMessage() {}
 
 func (x *HeldError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[43]
+	mi := &file_stage_v1_values_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3323,7 @@ func (x *HeldError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldError.ProtoReflect.Descriptor instead.
 func (*HeldError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{43}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *HeldError) GetHolder() *Record {
@@ -3290,7 +3350,7 @@ type NotPrimaryError struct {
 
 func (x *NotPrimaryError) Reset() {
 	*x = NotPrimaryError{}
-	mi := &file_stage_v1_values_proto_msgTypes[44]
+	mi := &file_stage_v1_values_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3362,7 @@ func (x *NotPrimaryError) String() string {
 func (*NotPrimaryError) ProtoMessage() {}
 
 func (x *NotPrimaryError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[44]
+	mi := &file_stage_v1_values_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +3375,7 @@ func (x *NotPrimaryError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotPrimaryError.ProtoReflect.Descriptor instead.
 func (*NotPrimaryError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{44}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *NotPrimaryError) GetEndpoints() [][]byte {
@@ -3342,7 +3402,7 @@ type OutcomeUnknownError struct {
 
 func (x *OutcomeUnknownError) Reset() {
 	*x = OutcomeUnknownError{}
-	mi := &file_stage_v1_values_proto_msgTypes[45]
+	mi := &file_stage_v1_values_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3354,7 +3414,7 @@ func (x *OutcomeUnknownError) String() string {
 func (*OutcomeUnknownError) ProtoMessage() {}
 
 func (x *OutcomeUnknownError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[45]
+	mi := &file_stage_v1_values_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3367,7 +3427,7 @@ func (x *OutcomeUnknownError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeUnknownError.ProtoReflect.Descriptor instead.
 func (*OutcomeUnknownError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{45}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OutcomeUnknownError) GetId() *WriteID {
@@ -3394,7 +3454,7 @@ type SQLError struct {
 
 func (x *SQLError) Reset() {
 	*x = SQLError{}
-	mi := &file_stage_v1_values_proto_msgTypes[46]
+	mi := &file_stage_v1_values_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3406,7 +3466,7 @@ func (x *SQLError) String() string {
 func (*SQLError) ProtoMessage() {}
 
 func (x *SQLError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[46]
+	mi := &file_stage_v1_values_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3419,7 +3479,7 @@ func (x *SQLError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SQLError.ProtoReflect.Descriptor instead.
 func (*SQLError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{46}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SQLError) GetExtended() int64 {
@@ -3446,7 +3506,7 @@ type CallError struct {
 
 func (x *CallError) Reset() {
 	*x = CallError{}
-	mi := &file_stage_v1_values_proto_msgTypes[47]
+	mi := &file_stage_v1_values_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3458,7 +3518,7 @@ func (x *CallError) String() string {
 func (*CallError) ProtoMessage() {}
 
 func (x *CallError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[47]
+	mi := &file_stage_v1_values_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3471,7 +3531,7 @@ func (x *CallError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallError.ProtoReflect.Descriptor instead.
 func (*CallError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{47}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CallError) GetMethod() []byte {
@@ -3500,7 +3560,7 @@ type StageError struct {
 
 func (x *StageError) Reset() {
 	*x = StageError{}
-	mi := &file_stage_v1_values_proto_msgTypes[48]
+	mi := &file_stage_v1_values_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3512,7 +3572,7 @@ func (x *StageError) String() string {
 func (*StageError) ProtoMessage() {}
 
 func (x *StageError) ProtoReflect() protoreflect.Message {
-	mi := &file_stage_v1_values_proto_msgTypes[48]
+	mi := &file_stage_v1_values_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3525,7 +3585,7 @@ func (x *StageError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageError.ProtoReflect.Descriptor instead.
 func (*StageError) Descriptor() ([]byte, []int) {
-	return file_stage_v1_values_proto_rawDescGZIP(), []int{48}
+	return file_stage_v1_values_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StageError) GetStage() string {
@@ -3582,13 +3642,17 @@ const file_stage_v1_values_proto_rawDesc = "" +
 	"\x03dir\x18\x01 \x01(\fR\x03dir\x12\x1b\n" +
 	"\tstate_dir\x18\x02 \x01(\fR\bstateDir\x12\x1b\n" +
 	"\tdata_path\x18\x03 \x01(\fR\bdataPath\x12\x10\n" +
-	"\x03key\x18\x04 \x01(\fR\x03key\"z\n" +
+	"\x03key\x18\x04 \x01(\fR\x03key\"\xaf\x01\n" +
 	"\x06Health\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1c\n" +
 	"\tcondition\x18\x02 \x01(\rR\tcondition\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\fR\x06reason\x12\x10\n" +
 	"\x03for\x18\x04 \x01(\x12R\x03for\x12\x10\n" +
-	"\x03pid\x18\x05 \x01(\x12R\x03pid\"\x1f\n" +
+	"\x03pid\x18\x05 \x01(\x12R\x03pid\x123\n" +
+	"\bcounters\x18\x06 \x03(\v2\x17.ramet.stage.v1.CounterR\bcounters\"3\n" +
+	"\aCounter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"\x1f\n" +
 	"\tEndpoints\x12\x12\n" +
 	"\x04list\x18\x01 \x03(\fR\x04list\"=\n" +
 	"\fEndpointSets\x12-\n" +
@@ -3842,105 +3906,107 @@ func file_stage_v1_values_proto_rawDescGZIP() []byte {
 	return file_stage_v1_values_proto_rawDescData
 }
 
-var file_stage_v1_values_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_stage_v1_values_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_stage_v1_values_proto_goTypes = []any{
 	(*Info)(nil),                // 0: ramet.stage.v1.Info
 	(*Option)(nil),              // 1: ramet.stage.v1.Option
 	(*Env)(nil),                 // 2: ramet.stage.v1.Env
 	(*Workspace)(nil),           // 3: ramet.stage.v1.Workspace
 	(*Health)(nil),              // 4: ramet.stage.v1.Health
-	(*Endpoints)(nil),           // 5: ramet.stage.v1.Endpoints
-	(*EndpointSets)(nil),        // 6: ramet.stage.v1.EndpointSets
-	(*Claim)(nil),               // 7: ramet.stage.v1.Claim
-	(*Terms)(nil),               // 8: ramet.stage.v1.Terms
-	(*Holding)(nil),             // 9: ramet.stage.v1.Holding
-	(*LivenessAnswer)(nil),      // 10: ramet.stage.v1.LivenessAnswer
-	(*Record)(nil),              // 11: ramet.stage.v1.Record
-	(*Evidence)(nil),            // 12: ramet.stage.v1.Evidence
-	(*Judgement)(nil),           // 13: ramet.stage.v1.Judgement
-	(*OpenOptions)(nil),         // 14: ramet.stage.v1.OpenOptions
-	(*StoreStatus)(nil),         // 15: ramet.stage.v1.StoreStatus
-	(*Fence)(nil),               // 16: ramet.stage.v1.Fence
-	(*Grant)(nil),               // 17: ramet.stage.v1.Grant
-	(*Requests)(nil),            // 18: ramet.stage.v1.Requests
-	(*Request)(nil),             // 19: ramet.stage.v1.Request
-	(*Statement)(nil),           // 20: ramet.stage.v1.Statement
-	(*WriteID)(nil),             // 21: ramet.stage.v1.WriteID
-	(*Results)(nil),             // 22: ramet.stage.v1.Results
-	(*Result)(nil),              // 23: ramet.stage.v1.Result
-	(*Block)(nil),               // 24: ramet.stage.v1.Block
-	(*Row)(nil),                 // 25: ramet.stage.v1.Row
-	(*Columns)(nil),             // 26: ramet.stage.v1.Columns
-	(*Column)(nil),              // 27: ramet.stage.v1.Column
-	(*Value)(nil),               // 28: ramet.stage.v1.Value
-	(*Time)(nil),                // 29: ramet.stage.v1.Time
-	(*Argument)(nil),            // 30: ramet.stage.v1.Argument
-	(*Query)(nil),               // 31: ramet.stage.v1.Query
-	(*Prepared)(nil),            // 32: ramet.stage.v1.Prepared
-	(*TxOptions)(nil),           // 33: ramet.stage.v1.TxOptions
-	(*Setting)(nil),             // 34: ramet.stage.v1.Setting
-	(*Position)(nil),            // 35: ramet.stage.v1.Position
-	(*Changes)(nil),             // 36: ramet.stage.v1.Changes
-	(*Change)(nil),              // 37: ramet.stage.v1.Change
-	(*Scope)(nil),               // 38: ramet.stage.v1.Scope
-	(*Peer)(nil),                // 39: ramet.stage.v1.Peer
-	(*Message)(nil),             // 40: ramet.stage.v1.Message
-	(*Event)(nil),               // 41: ramet.stage.v1.Event
-	(*Error)(nil),               // 42: ramet.stage.v1.Error
-	(*HeldError)(nil),           // 43: ramet.stage.v1.HeldError
-	(*NotPrimaryError)(nil),     // 44: ramet.stage.v1.NotPrimaryError
-	(*OutcomeUnknownError)(nil), // 45: ramet.stage.v1.OutcomeUnknownError
-	(*SQLError)(nil),            // 46: ramet.stage.v1.SQLError
-	(*CallError)(nil),           // 47: ramet.stage.v1.CallError
-	(*StageError)(nil),          // 48: ramet.stage.v1.StageError
+	(*Counter)(nil),             // 5: ramet.stage.v1.Counter
+	(*Endpoints)(nil),           // 6: ramet.stage.v1.Endpoints
+	(*EndpointSets)(nil),        // 7: ramet.stage.v1.EndpointSets
+	(*Claim)(nil),               // 8: ramet.stage.v1.Claim
+	(*Terms)(nil),               // 9: ramet.stage.v1.Terms
+	(*Holding)(nil),             // 10: ramet.stage.v1.Holding
+	(*LivenessAnswer)(nil),      // 11: ramet.stage.v1.LivenessAnswer
+	(*Record)(nil),              // 12: ramet.stage.v1.Record
+	(*Evidence)(nil),            // 13: ramet.stage.v1.Evidence
+	(*Judgement)(nil),           // 14: ramet.stage.v1.Judgement
+	(*OpenOptions)(nil),         // 15: ramet.stage.v1.OpenOptions
+	(*StoreStatus)(nil),         // 16: ramet.stage.v1.StoreStatus
+	(*Fence)(nil),               // 17: ramet.stage.v1.Fence
+	(*Grant)(nil),               // 18: ramet.stage.v1.Grant
+	(*Requests)(nil),            // 19: ramet.stage.v1.Requests
+	(*Request)(nil),             // 20: ramet.stage.v1.Request
+	(*Statement)(nil),           // 21: ramet.stage.v1.Statement
+	(*WriteID)(nil),             // 22: ramet.stage.v1.WriteID
+	(*Results)(nil),             // 23: ramet.stage.v1.Results
+	(*Result)(nil),              // 24: ramet.stage.v1.Result
+	(*Block)(nil),               // 25: ramet.stage.v1.Block
+	(*Row)(nil),                 // 26: ramet.stage.v1.Row
+	(*Columns)(nil),             // 27: ramet.stage.v1.Columns
+	(*Column)(nil),              // 28: ramet.stage.v1.Column
+	(*Value)(nil),               // 29: ramet.stage.v1.Value
+	(*Time)(nil),                // 30: ramet.stage.v1.Time
+	(*Argument)(nil),            // 31: ramet.stage.v1.Argument
+	(*Query)(nil),               // 32: ramet.stage.v1.Query
+	(*Prepared)(nil),            // 33: ramet.stage.v1.Prepared
+	(*TxOptions)(nil),           // 34: ramet.stage.v1.TxOptions
+	(*Setting)(nil),             // 35: ramet.stage.v1.Setting
+	(*Position)(nil),            // 36: ramet.stage.v1.Position
+	(*Changes)(nil),             // 37: ramet.stage.v1.Changes
+	(*Change)(nil),              // 38: ramet.stage.v1.Change
+	(*Scope)(nil),               // 39: ramet.stage.v1.Scope
+	(*Peer)(nil),                // 40: ramet.stage.v1.Peer
+	(*Message)(nil),             // 41: ramet.stage.v1.Message
+	(*Event)(nil),               // 42: ramet.stage.v1.Event
+	(*Error)(nil),               // 43: ramet.stage.v1.Error
+	(*HeldError)(nil),           // 44: ramet.stage.v1.HeldError
+	(*NotPrimaryError)(nil),     // 45: ramet.stage.v1.NotPrimaryError
+	(*OutcomeUnknownError)(nil), // 46: ramet.stage.v1.OutcomeUnknownError
+	(*SQLError)(nil),            // 47: ramet.stage.v1.SQLError
+	(*CallError)(nil),           // 48: ramet.stage.v1.CallError
+	(*StageError)(nil),          // 49: ramet.stage.v1.StageError
 }
 var file_stage_v1_values_proto_depIdxs = []int32{
 	1,  // 0: ramet.stage.v1.Info.options:type_name -> ramet.stage.v1.Option
 	3,  // 1: ramet.stage.v1.Env.workspace:type_name -> ramet.stage.v1.Workspace
-	5,  // 2: ramet.stage.v1.EndpointSets.list:type_name -> ramet.stage.v1.Endpoints
-	11, // 3: ramet.stage.v1.Claim.record:type_name -> ramet.stage.v1.Record
-	11, // 4: ramet.stage.v1.Claim.displaces:type_name -> ramet.stage.v1.Record
-	11, // 5: ramet.stage.v1.Holding.record:type_name -> ramet.stage.v1.Record
-	11, // 6: ramet.stage.v1.Holding.announced:type_name -> ramet.stage.v1.Record
-	11, // 7: ramet.stage.v1.StoreStatus.owner:type_name -> ramet.stage.v1.Record
-	35, // 8: ramet.stage.v1.StoreStatus.oldest:type_name -> ramet.stage.v1.Position
-	35, // 9: ramet.stage.v1.StoreStatus.newest:type_name -> ramet.stage.v1.Position
-	11, // 10: ramet.stage.v1.Fence.owner:type_name -> ramet.stage.v1.Record
-	19, // 11: ramet.stage.v1.Requests.list:type_name -> ramet.stage.v1.Request
-	21, // 12: ramet.stage.v1.Request.id:type_name -> ramet.stage.v1.WriteID
-	20, // 13: ramet.stage.v1.Request.statements:type_name -> ramet.stage.v1.Statement
-	30, // 14: ramet.stage.v1.Statement.args:type_name -> ramet.stage.v1.Argument
-	23, // 15: ramet.stage.v1.Results.list:type_name -> ramet.stage.v1.Result
-	27, // 16: ramet.stage.v1.Result.columns:type_name -> ramet.stage.v1.Column
-	25, // 17: ramet.stage.v1.Result.rows:type_name -> ramet.stage.v1.Row
-	35, // 18: ramet.stage.v1.Result.position:type_name -> ramet.stage.v1.Position
-	42, // 19: ramet.stage.v1.Result.err:type_name -> ramet.stage.v1.Error
-	25, // 20: ramet.stage.v1.Block.rows:type_name -> ramet.stage.v1.Row
-	28, // 21: ramet.stage.v1.Row.values:type_name -> ramet.stage.v1.Value
-	27, // 22: ramet.stage.v1.Columns.list:type_name -> ramet.stage.v1.Column
-	29, // 23: ramet.stage.v1.Value.time:type_name -> ramet.stage.v1.Time
-	28, // 24: ramet.stage.v1.Argument.value:type_name -> ramet.stage.v1.Value
-	20, // 25: ramet.stage.v1.Query.statement:type_name -> ramet.stage.v1.Statement
-	34, // 26: ramet.stage.v1.TxOptions.settings:type_name -> ramet.stage.v1.Setting
-	37, // 27: ramet.stage.v1.Changes.list:type_name -> ramet.stage.v1.Change
-	35, // 28: ramet.stage.v1.Change.position:type_name -> ramet.stage.v1.Position
-	38, // 29: ramet.stage.v1.Peer.scope:type_name -> ramet.stage.v1.Scope
-	43, // 30: ramet.stage.v1.Error.held:type_name -> ramet.stage.v1.HeldError
-	44, // 31: ramet.stage.v1.Error.not_primary:type_name -> ramet.stage.v1.NotPrimaryError
-	45, // 32: ramet.stage.v1.Error.outcome_unknown:type_name -> ramet.stage.v1.OutcomeUnknownError
-	46, // 33: ramet.stage.v1.Error.sql:type_name -> ramet.stage.v1.SQLError
-	47, // 34: ramet.stage.v1.Error.call:type_name -> ramet.stage.v1.CallError
-	48, // 35: ramet.stage.v1.Error.stage:type_name -> ramet.stage.v1.StageError
-	42, // 36: ramet.stage.v1.Error.causes:type_name -> ramet.stage.v1.Error
-	11, // 37: ramet.stage.v1.HeldError.holder:type_name -> ramet.stage.v1.Record
-	21, // 38: ramet.stage.v1.OutcomeUnknownError.id:type_name -> ramet.stage.v1.WriteID
-	42, // 39: ramet.stage.v1.OutcomeUnknownError.cause:type_name -> ramet.stage.v1.Error
-	42, // 40: ramet.stage.v1.StageError.err:type_name -> ramet.stage.v1.Error
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	5,  // 2: ramet.stage.v1.Health.counters:type_name -> ramet.stage.v1.Counter
+	6,  // 3: ramet.stage.v1.EndpointSets.list:type_name -> ramet.stage.v1.Endpoints
+	12, // 4: ramet.stage.v1.Claim.record:type_name -> ramet.stage.v1.Record
+	12, // 5: ramet.stage.v1.Claim.displaces:type_name -> ramet.stage.v1.Record
+	12, // 6: ramet.stage.v1.Holding.record:type_name -> ramet.stage.v1.Record
+	12, // 7: ramet.stage.v1.Holding.announced:type_name -> ramet.stage.v1.Record
+	12, // 8: ramet.stage.v1.StoreStatus.owner:type_name -> ramet.stage.v1.Record
+	36, // 9: ramet.stage.v1.StoreStatus.oldest:type_name -> ramet.stage.v1.Position
+	36, // 10: ramet.stage.v1.StoreStatus.newest:type_name -> ramet.stage.v1.Position
+	12, // 11: ramet.stage.v1.Fence.owner:type_name -> ramet.stage.v1.Record
+	20, // 12: ramet.stage.v1.Requests.list:type_name -> ramet.stage.v1.Request
+	22, // 13: ramet.stage.v1.Request.id:type_name -> ramet.stage.v1.WriteID
+	21, // 14: ramet.stage.v1.Request.statements:type_name -> ramet.stage.v1.Statement
+	31, // 15: ramet.stage.v1.Statement.args:type_name -> ramet.stage.v1.Argument
+	24, // 16: ramet.stage.v1.Results.list:type_name -> ramet.stage.v1.Result
+	28, // 17: ramet.stage.v1.Result.columns:type_name -> ramet.stage.v1.Column
+	26, // 18: ramet.stage.v1.Result.rows:type_name -> ramet.stage.v1.Row
+	36, // 19: ramet.stage.v1.Result.position:type_name -> ramet.stage.v1.Position
+	43, // 20: ramet.stage.v1.Result.err:type_name -> ramet.stage.v1.Error
+	26, // 21: ramet.stage.v1.Block.rows:type_name -> ramet.stage.v1.Row
+	29, // 22: ramet.stage.v1.Row.values:type_name -> ramet.stage.v1.Value
+	28, // 23: ramet.stage.v1.Columns.list:type_name -> ramet.stage.v1.Column
+	30, // 24: ramet.stage.v1.Value.time:type_name -> ramet.stage.v1.Time
+	29, // 25: ramet.stage.v1.Argument.value:type_name -> ramet.stage.v1.Value
+	21, // 26: ramet.stage.v1.Query.statement:type_name -> ramet.stage.v1.Statement
+	35, // 27: ramet.stage.v1.TxOptions.settings:type_name -> ramet.stage.v1.Setting
+	38, // 28: ramet.stage.v1.Changes.list:type_name -> ramet.stage.v1.Change
+	36, // 29: ramet.stage.v1.Change.position:type_name -> ramet.stage.v1.Position
+	39, // 30: ramet.stage.v1.Peer.scope:type_name -> ramet.stage.v1.Scope
+	44, // 31: ramet.stage.v1.Error.held:type_name -> ramet.stage.v1.HeldError
+	45, // 32: ramet.stage.v1.Error.not_primary:type_name -> ramet.stage.v1.NotPrimaryError
+	46, // 33: ramet.stage.v1.Error.outcome_unknown:type_name -> ramet.stage.v1.OutcomeUnknownError
+	47, // 34: ramet.stage.v1.Error.sql:type_name -> ramet.stage.v1.SQLError
+	48, // 35: ramet.stage.v1.Error.call:type_name -> ramet.stage.v1.CallError
+	49, // 36: ramet.stage.v1.Error.stage:type_name -> ramet.stage.v1.StageError
+	43, // 37: ramet.stage.v1.Error.causes:type_name -> ramet.stage.v1.Error
+	12, // 38: ramet.stage.v1.HeldError.holder:type_name -> ramet.stage.v1.Record
+	22, // 39: ramet.stage.v1.OutcomeUnknownError.id:type_name -> ramet.stage.v1.WriteID
+	43, // 40: ramet.stage.v1.OutcomeUnknownError.cause:type_name -> ramet.stage.v1.Error
+	43, // 41: ramet.stage.v1.StageError.err:type_name -> ramet.stage.v1.Error
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_stage_v1_values_proto_init() }
@@ -3948,7 +4014,7 @@ func file_stage_v1_values_proto_init() {
 	if File_stage_v1_values_proto != nil {
 		return
 	}
-	file_stage_v1_values_proto_msgTypes[28].OneofWrappers = []any{
+	file_stage_v1_values_proto_msgTypes[29].OneofWrappers = []any{
 		(*Value_Integer)(nil),
 		(*Value_Real)(nil),
 		(*Value_Boolean)(nil),
@@ -3958,7 +4024,7 @@ func file_stage_v1_values_proto_init() {
 		(*Value_NilBlob)(nil),
 		(*Value_Refused)(nil),
 	}
-	file_stage_v1_values_proto_msgTypes[42].OneofWrappers = []any{
+	file_stage_v1_values_proto_msgTypes[43].OneofWrappers = []any{
 		(*Error_Held)(nil),
 		(*Error_NotPrimary)(nil),
 		(*Error_OutcomeUnknown)(nil),
@@ -3972,7 +4038,7 @@ func file_stage_v1_values_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stage_v1_values_proto_rawDesc), len(file_stage_v1_values_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   49,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
