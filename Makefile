@@ -112,6 +112,7 @@ fuzz:
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/wire
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/remote
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/transport-unix/unix
+	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/internal/stream
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./assembly
 
 clean:

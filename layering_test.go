@@ -37,7 +37,9 @@ var layers = []struct {
 	{"plugins/store-sqlite/sqlite", []string{"sdk", "sdk/wire"}, []string{"modernc.org/sqlite"},
 		"a plugin sees the contract, not the kernel and not the boundary"},
 	{"plugins/store-sqlite", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
-	{"plugins/transport-unix/unix", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
+	{"plugins/internal/...", []string{"sdk", "sdk/wire", "plugins/internal"}, []string{"golang.org/x/sys"},
+		"what transports share sees the contract, not the kernel"},
+	{"plugins/transport-unix/unix", []string{"sdk", "sdk/wire", "plugins/internal"}, []string{"golang.org/x/sys"},
 		"a plugin sees the contract, not the kernel and not the boundary"},
 	{"plugins/transport-unix", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
 	{"plugins/failover-lease/lease", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
@@ -73,7 +75,7 @@ func permitted(imp, self string, own, foreign []string) bool {
 	below := func(tree string) bool { return imp == tree || strings.HasPrefix(imp, tree+"/") }
 	if strings.HasPrefix(imp, module) {
 		return below(self) || slices.ContainsFunc(own, func(tree string) bool {
-			return imp == module+tree || (tree == "kernel/internal" || tree == "sdk/internal" || tree == "plugins") && below(module+tree)
+			return imp == module+tree || (tree == "kernel/internal" || tree == "sdk/internal" || tree == "plugins/internal" || tree == "plugins") && below(module+tree)
 		})
 	}
 	return imp == "github.com/hashicorp/go-hclog" || slices.ContainsFunc(foreign, below) ||

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ramet-io/ramet/plugins/internal/sockfile"
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -54,8 +56,8 @@ func BenchmarkRawSocket(b *testing.B) {
 
 func benchLink(b *testing.B) sdk.Link {
 	ctx := testCtx(b)
-	tr := openAt(b, defaultLimits()).Transport()
-	at := []sdk.Endpoint{endpointOf(filepath.Join(privateDir(b), "s0"))}
+	tr := openAt(b, stream.DefaultLimits()).Transport()
+	at := []sdk.Endpoint{sockfile.Endpoint(Scheme, filepath.Join(privateDir(b), "s0"))}
 	if _, err := tr.Serve(ctx, sdk.Scope{Workspace: "w"}, at, echo{}); err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ramet-io/ramet/plugins/internal/sockfile"
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 	"github.com/ramet-io/ramet/sdk/sdktest"
 )
@@ -31,11 +33,11 @@ var (
 	clientScope = sdk.Scope{Workspace: "w", Instance: "cli"}
 )
 
-func newRig(t *testing.T, l limits, h sdk.Handler) *rig {
+func newRig(t *testing.T, l stream.Limits, h sdk.Handler) *rig {
 	t.Helper()
 	sdktest.NoLeaks(t)
 	r := &rig{T: t, ctx: testCtx(t), tr: openAt(t, l).Transport(), path: filepath.Join(privateDir(t), "s0")}
-	srv, err := r.tr.Serve(r.ctx, serverScope, []sdk.Endpoint{endpointOf(r.path)}, h)
+	srv, err := r.tr.Serve(r.ctx, serverScope, []sdk.Endpoint{sockfile.Endpoint(Scheme, r.path)}, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +64,7 @@ func (r *rig) works(l sdk.Link) {
 // raw opens a bare connection that ends with the test.
 func (r *rig) raw() *net.UnixConn {
 	r.Helper()
-	c, err := connect(r.ctx, r.path)
+	c, err := sockfile.Connect(r.ctx, r.path)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -91,20 +93,23 @@ func (r *rig) cut(what string, c net.Conn) {
 	}
 }
 
+// frame returns a frame as it goes onto the socket.
+func frame(kind byte, payload []byte) []byte { return codec{}.Append(nil, kind, 1, nil, payload) }
+
 func TestGarbageEndsOneLinkOnly(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
+	r := newRig(t, stream.DefaultLimits(), echo{})
 	good := r.link()
 	short := binary.BigEndian.AppendUint32(nil, 3)
-	oversized := appendHeader(nil, kindCall, 1, maxFrame)
+	oversized := binary.BigEndian.AppendUint32(nil, maxFrame+1)
 	for name, garbage := range map[string][]byte{
 		"noise":          bytes.Repeat([]byte{0xff}, 100),
-		"oversized":      oversized,
+		"oversized":      append(oversized, make([]byte, 20)...),
 		"too short":      append(short, make([]byte, 20)...),
-		"unknown kind":   appendFrame(nil, 77, 1, nil),
-		"damaged call":   appendFrame(nil, kindCall, 1, []byte("x")),
-		"long operation": appendFrame(nil, kindCall, 1, append(make([]byte, 16), append([]byte{200}, make([]byte, 200)...)...)),
-		"damaged event":  appendFrame(nil, kindPublish, 0, bytes.Repeat([]byte{0xff}, 30)),
-		"long prefix":    appendFrame(nil, kindSubscribe, 1, make([]byte, maxTopic+1)),
+		"unknown kind":   frame(77, nil),
+		"damaged call":   frame(stream.KindCall, []byte("x")),
+		"long operation": frame(stream.KindCall, append(make([]byte, 16), append([]byte{200}, make([]byte, 200)...)...)),
+		"damaged event":  frame(stream.KindPublish, bytes.Repeat([]byte{0xff}, 40)),
+		"long prefix":    frame(stream.KindSubscribe, make([]byte, 300)),
 	} {
 		c := r.proved()
 		if _, err := c.Write(garbage); err != nil {
@@ -116,15 +121,15 @@ func TestGarbageEndsOneLinkOnly(t *testing.T) {
 }
 
 func TestHalfFrameThenSilenceDelaysNobody(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
-	if _, err := r.proved().Write(appendHeader(nil, kindCall, 1, 1000)); err != nil {
+	r := newRig(t, stream.DefaultLimits(), echo{})
+	if _, err := r.proved().Write(frame(stream.KindCall, make([]byte, 1000))[:headerBytes]); err != nil {
 		t.Fatal(err)
 	}
 	r.works(r.link())
 }
 
 func TestWrongMagicIsCut(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
+	r := newRig(t, stream.DefaultLimits(), echo{})
 	c := r.raw()
 	if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
 		t.Fatal(err)
@@ -135,11 +140,11 @@ func TestWrongMagicIsCut(t *testing.T) {
 
 // The old implementation read its handshake in the accept loop.
 func TestSilentConnectionsBlockNobody(t *testing.T) {
-	l := defaultLimits()
-	l.handshake = 300 * time.Millisecond
+	l := stream.DefaultLimits()
+	l.Handshake = 300 * time.Millisecond
 	r := newRig(t, l, echo{})
 	var silent []net.Conn
-	for range l.unproved + 40 {
+	for range l.Unproved + 40 {
 		silent = append(silent, r.raw())
 	}
 	r.works(r.link())
@@ -149,9 +154,9 @@ func TestSilentConnectionsBlockNobody(t *testing.T) {
 }
 
 func TestOtherVersionIsIncompatible(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
+	r := newRig(t, stream.DefaultLimits(), echo{})
 	c := r.raw()
-	hello := appendHello(nil, appendScope(nil, clientScope))
+	hello := appendHello(nil, stream.AppendScope(nil, clientScope))
 	binary.BigEndian.PutUint16(hello[8:], version+1)
 	if _, err := c.Write(hello); err != nil {
 		t.Fatal(err)
@@ -191,7 +196,7 @@ func stranger(t *testing.T, path string, serve func(net.Conn)) {
 
 func TestForeignProgramOnThePathIsHeld(t *testing.T) {
 	sdktest.NoLeaks(t)
-	ctx, tr := testCtx(t), openAt(t, defaultLimits()).Transport()
+	ctx, tr := testCtx(t), openAt(t, stream.DefaultLimits()).Transport()
 	dir := privateDir(t)
 	talker, silent := filepath.Join(dir, "talker"), filepath.Join(dir, "silent")
 	stranger(t, talker, func(c net.Conn) {
@@ -200,7 +205,7 @@ func TestForeignProgramOnThePathIsHeld(t *testing.T) {
 	})
 	stranger(t, silent, func(c net.Conn) { t.Cleanup(func() { _ = c.Close() }) })
 	for path, want := range map[string]error{talker: sdk.ErrIncompatible, silent: sdk.ErrUnavailable} {
-		at := []sdk.Endpoint{endpointOf(path)}
+		at := []sdk.Endpoint{sockfile.Endpoint(Scheme, path)}
 		if _, err := tr.Serve(ctx, serverScope, at, echo{}); !errors.Is(err, sdk.ErrHeld) {
 			t.Errorf("Serve on %s: %v", path, err)
 		}
@@ -216,88 +221,11 @@ func TestForeignProgramOnThePathIsHeld(t *testing.T) {
 }
 
 func TestHeldNamesTheHolder(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
+	r := newRig(t, stream.DefaultLimits(), echo{})
 	_, err := r.tr.Serve(r.ctx, serverScope, r.srv.Bound(), echo{})
 	var held *sdk.HeldError
 	if !errors.As(err, &held) || held.Holder.Instance != "srv" || held.Holder.Epoch != 3 {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestFileOnThePathIsKept(t *testing.T) {
-	ctx, tr, path := testCtx(t), openAt(t, defaultLimits()).Transport(), filepath.Join(privateDir(t), "s0")
-	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tr.Serve(ctx, serverScope, []sdk.Endpoint{endpointOf(path)}, echo{}); !errors.Is(err, sdk.ErrInvalid) {
-		t.Errorf("Serve: %v", err)
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "precious" {
-		t.Errorf("the file: %q, %v", got, err)
-	}
-}
-
-func TestLeftoverOfADeadServerIsReplaced(t *testing.T) {
-	ctx, tr, path := testCtx(t), openAt(t, defaultLimits()).Transport(), filepath.Join(privateDir(t), "s0")
-	ln, err := bind(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = ln.Close() // leaves the file
-	srv, err := tr.Serve(ctx, serverScope, []sdk.Endpoint{endpointOf(path)}, echo{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("socket: %v, %v", info, err)
-	}
-	if err := srv.Close(ctx); err != nil {
-		t.Error(err)
-	}
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "s*"))
-	if len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
-func TestCloseLeavesASocketThatIsNotOurs(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
-	if err := os.Remove(r.path); err != nil {
-		t.Fatal(err)
-	}
-	stranger(t, r.path, func(c net.Conn) { _ = c.Close() })
-	if err := r.srv.Close(r.ctx); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Lstat(r.path); err != nil {
-		t.Errorf("the stranger's socket: %v", err)
-	}
-}
-
-func TestBreakIsNotAGoodbye(t *testing.T) {
-	begun := make(chan struct{})
-	h := funcs{handle: func(ctx context.Context) ([]byte, error) {
-		close(begun)
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}}
-	r := newRig(t, defaultLimits(), h)
-	l := r.link()
-	result := make(chan error, 1)
-	go func() {
-		_, err := l.Call(r.ctx, sdk.Message{Op: "x"})
-		result <- err
-	}()
-	<-begun
-	for _, s := range r.srv.(*server).all() {
-		_ = s.conn.Close()
-	}
-	if err := <-result; !errors.Is(err, sdk.ErrOutcomeUnknown) {
-		t.Errorf("call in flight: %v", err)
-	}
-	if err := l.Wait(r.ctx); !errors.Is(err, sdk.ErrUnavailable) {
-		t.Errorf("Wait: %v", err)
 	}
 }
 
@@ -311,23 +239,22 @@ func (f funcs) Handle(ctx context.Context, _ sdk.Peer, _ sdk.Message) ([]byte, e
 }
 
 func TestPeerThatDoesNotReadIsCutAndDelaysNobody(t *testing.T) {
-	l := defaultLimits()
-	l.stall = 300 * time.Millisecond
+	l := stream.DefaultLimits()
+	l.Stall = 300 * time.Millisecond
 	r := newRig(t, l, echo{})
 	good := r.link()
 	c := r.proved()
-	call := appendCall(nil, 1, sdk.Message{Op: "x", Body: make([]byte, 8<<20)})
-	if _, err := c.Write(call); err != nil {
+	if _, err := c.Write(frame(stream.KindCall, make([]byte, 8<<20))); err != nil {
 		t.Fatal(err)
 	}
-	for len(r.srv.(*server).all()) > 1 { // until the stalled one is cut; the context bounds it
+	for r.srv.(*stream.Server).Sessions() > 1 { // until the stalled one is cut; the context bounds it
 		r.works(good)
 	}
 }
 
 func TestCallsBeyondTheBoundAreRefusedAsNotExecuted(t *testing.T) {
-	l := defaultLimits()
-	l.handles = 2
+	l := stream.DefaultLimits()
+	l.Handles = 2
 	begun, release := make(chan struct{}, 2), make(chan struct{})
 	r := newRig(t, l, funcs{handle: func(context.Context) ([]byte, error) {
 		begun <- struct{}{}
@@ -356,7 +283,7 @@ func TestCallsBeyondTheBoundAreRefusedAsNotExecuted(t *testing.T) {
 
 func TestCloseIsBoundedByAStuckHandle(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
-	r := newRig(t, defaultLimits(), funcs{handle: func(context.Context) ([]byte, error) {
+	r := newRig(t, stream.DefaultLimits(), funcs{handle: func(context.Context) ([]byte, error) {
 		close(begun)
 		<-release
 		return nil, nil
@@ -391,7 +318,7 @@ func TestLongPathsWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", dir)
-	ctx, run := testCtx(t), openAt(t, defaultLimits())
+	ctx, run := testCtx(t), openAt(t, stream.DefaultLimits())
 	sets, err := run.Ports().Candidates(ctx, sdk.Workspace{Key: "k"})
 	if err != nil || len(sets) != 3 || !strings.Contains(string(sets[0][0]), dir) {
 		t.Fatal(sets, err)
@@ -407,6 +334,30 @@ func TestLongPathsWork(t *testing.T) {
 		}
 		if err := errors.Join(l.Close(ctx), srv.Close(ctx)); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestServerClosedWhileProvingSaysGoodbye closes the server as soon as a link
+// believes that it stands, which may be before the server knows of it.
+func TestServerClosedWhileProvingSaysGoodbye(t *testing.T) {
+	sdktest.NoLeaks(t)
+	tr := openAt(t, stream.DefaultLimits()).Transport()
+	for round := range 300 {
+		at := []sdk.Endpoint{sockfile.Endpoint(Scheme, filepath.Join(privateDir(t), "s0"))}
+		s, err := tr.Serve(testCtx(t), sdk.Scope{Workspace: "w"}, at, echo{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := tr.Dial(testCtx(t), sdk.Scope{Workspace: "w"}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(testCtx(t)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Wait(testCtx(t)); err != nil {
+			t.Fatalf("round %d: %v", round, err)
 		}
 	}
 }

@@ -1,49 +1,33 @@
 package unix
 
 import (
-	"bufio"
 	"bytes"
-	"reflect"
 	"testing"
 
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 )
 
-// FuzzFrames feeds the readers of everything a peer can send.
+// FuzzFrames feeds the readers of everything that a peer can send; what is in the
+// frames is fuzzed in package stream.
 func FuzzFrames(f *testing.F) {
-	f.Add(appendCall(nil, 1, sdk.Message{Op: "op", Epoch: 2, Timeout: 3, Body: []byte("body")}))
-	f.Add(appendEvent(nil, kindPublish, 0, 1, encodeEvent(sdk.Event{Topic: "t", From: "f", Body: []byte("b")})))
-	f.Add(appendHello(nil, appendScope(nil, sdk.Scope{Workspace: "w", PID: -1})))
+	f.Add(frame(stream.KindCall, []byte("payload")))
+	f.Add(appendHello(nil, stream.AppendScope(nil, sdk.Scope{Workspace: "w", PID: -1})))
 	f.Add([]byte("\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if payload, err := readHello(bytes.NewReader(in)); err == nil {
-			_, _ = decodeScope(payload)
+			_, _ = stream.DecodeScope(payload)
 		}
-		r := bufio.NewReader(bytes.NewReader(in))
+		c, again := newCodec(bytes.NewReader(in)), []byte(nil)
 		for {
-			fr, err := readFrame(r)
+			fr, err := c.Read()
 			if err != nil {
-				return
+				break
 			}
-			_, _ = decodeCall(fr.payload, func(b []byte) string { return string(b) })
-			if e, err := decodeEvent(fr.payload); err == nil {
-				if again, err := decodeEvent(appendEvent(nil, kindEvent, 0, e.Lost, encodeEvent(e))[headerBytes:]); err != nil || !reflect.DeepEqual(again, e) {
-					t.Errorf("event %+v became %+v, %v", e, again, err)
-				}
-			}
+			again = c.Append(again, fr.Kind, fr.ID, nil, fr.Payload)
+		}
+		if !bytes.HasPrefix(in, again) {
+			t.Errorf("%x was read as %x", in, again)
 		}
 	})
-}
-
-func TestEndpointsThereAndBack(t *testing.T) {
-	for _, path := range []string{"/a/b", "/with space/%41?x#y", "/ünï/s0"} {
-		if got, err := pathOf(endpointOf(path)); err != nil || got != path {
-			t.Errorf("%q became %q, %v", path, got, err)
-		}
-	}
-	for _, bad := range []sdk.Endpoint{"", "unix:", "unix://host/p", "tcp://127.0.0.1:1", "unix:rel", "%"} {
-		if got, err := pathOf(bad); err == nil {
-			t.Errorf("%q gave %q", bad, got)
-		}
-	}
 }

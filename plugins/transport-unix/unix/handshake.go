@@ -1,15 +1,14 @@
 package unix
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"time"
 
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -25,18 +24,11 @@ const (
 	magic       = "RAMET\x00ux"
 	version     = 1
 	helloHeader = 12
-	maxHello    = 8 << 10
+	maxHello    = stream.MaxScope
 )
 
-// probeWorkspace asks a server only who it is.
-const probeWorkspace = "?"
-
-var (
-	// errForeign is for a peer that is no ramet instance at all.
-	errForeign = errors.New("not a ramet instance")
-	// errProbe is for a peer that only asked who we are.
-	errProbe = errors.New("a probe")
-)
+// errForeign is for a peer that is no ramet instance at all.
+var errForeign = errors.New("not a ramet instance")
 
 func appendHello(b []byte, payload []byte) []byte {
 	b = append(b, magic...)
@@ -73,44 +65,6 @@ func readHello(r io.Reader) ([]byte, error) {
 	return payload, nil
 }
 
-// appendScope appends s without its secret: the system proves who we are.
-func appendScope(b []byte, s sdk.Scope) []byte {
-	b = binary.BigEndian.AppendUint64(b, s.Epoch)
-	b = binary.BigEndian.AppendUint64(b, uint64(s.PID))
-	for _, text := range []string{s.Workspace, s.Instance, s.Incarnation, string(s.Role), s.Fingerprint} {
-		b = appendText(b, text)
-	}
-	return b
-}
-
-func decodeScope(p []byte) (sdk.Scope, error) {
-	if len(p) < 16 {
-		return sdk.Scope{}, errFrame("hello")
-	}
-	s := sdk.Scope{Epoch: binary.BigEndian.Uint64(p), PID: int(int64(binary.BigEndian.Uint64(p[8:])))}
-	p = p[16:]
-	var role string
-	for _, field := range []*string{&s.Workspace, &s.Instance, &s.Incarnation, &role, &s.Fingerprint} {
-		var ok bool
-		if *field, p, ok = takeText(p); !ok {
-			return sdk.Scope{}, errFrame("hello")
-		}
-	}
-	s.Role = sdk.Role(role)
-	return s, nil
-}
-
-func checkScope(s sdk.Scope) error {
-	const fixed = 16 + 5*2
-	if n := fixed + len(s.Workspace) + len(s.Instance) + len(s.Incarnation) + len(s.Role) + len(s.Fingerprint); n > maxHello-4 {
-		return fmt.Errorf("%w: the scope has %d bytes, the limit is %d; shorten the instance's name", sdk.ErrInvalid, n, maxHello-4)
-	}
-	if s.Workspace == "" {
-		return fmt.Errorf("%w: the scope names no workspace", sdk.ErrInvalid)
-	}
-	return nil
-}
-
 // verifyUser asks the system who the peer is and refuses another user. Nothing
 // has been read from c yet.
 func verifyUser(c *net.UnixConn) (uid, pid int, err error) {
@@ -119,7 +73,8 @@ func verifyUser(c *net.UnixConn) (uid, pid int, err error) {
 		return -1, 0, fmt.Errorf("%w: ask the system who the peer is: %v", sdk.ErrUnavailable, err)
 	}
 	if uid >= 0 && uid != os.Getuid() {
-		return uid, pid, fmt.Errorf("%w: the peer runs as user %d, we as %d; use the same user", sdk.ErrInvalid, uid, os.Getuid())
+		return uid, pid, &stream.Refusal{Counter: stream.CountScope,
+			Err: fmt.Errorf("%w: the peer runs as user %d, we as %d; use the same user", sdk.ErrInvalid, uid, os.Getuid())}
 	}
 	return uid, pid, nil
 }
@@ -137,32 +92,21 @@ func answer(c *net.UnixConn, own sdk.Scope) (sdk.Peer, error) {
 	}
 	var scope sdk.Scope
 	if err == nil {
-		scope, err = decodeScope(payload)
+		scope, err = stream.DecodeScope(payload)
 	}
-	probe := err == nil && scope.Workspace == probeWorkspace
+	probe := err == nil && scope.Workspace == stream.ProbeWorkspace
 	if err == nil && !probe {
-		err = admit(own, scope)
+		err = stream.Admit(own, scope)
 	}
 	if err != nil {
 		refuse(c, err)
 		return sdk.Peer{}, err
 	}
-	_, err = c.Write(appendHello(nil, appendScope(make([]byte, 4), own)))
+	_, err = c.Write(appendHello(nil, stream.AppendScope(make([]byte, 4), own)))
 	if probe {
-		return sdk.Peer{}, errProbe
+		return sdk.Peer{}, stream.ErrProbe
 	}
 	return sdk.Peer{Scope: scope, UID: uid, PID: pid}, err
-}
-
-// admit says whether a server with scope own takes a client with scope s.
-func admit(own, s sdk.Scope) error {
-	if s.Workspace != own.Workspace {
-		return fmt.Errorf("%w: workspace %s is served here, not %s", sdk.ErrInvalid, own.Workspace, s.Workspace)
-	}
-	if s.Epoch > own.Epoch {
-		return fmt.Errorf("%w: epoch %d is served here, at least %d is wanted", sdk.ErrFenced, own.Epoch, s.Epoch)
-	}
-	return nil
 }
 
 func refuse(c *net.UnixConn, err error) {
@@ -183,7 +127,7 @@ func introduce(c *net.UnixConn, own sdk.Scope) (sdk.Peer, error) {
 	}
 	// A server that refuses us unheard has closed already, but its reason is there to
 	// be read.
-	_, unsent := c.Write(appendHello(nil, appendScope(nil, own)))
+	_, unsent := c.Write(appendHello(nil, stream.AppendScope(nil, own)))
 	payload, err := readHello(c)
 	if err != nil {
 		if unsent != nil && sdk.CodeOf(err) == 0 && !errors.Is(err, errForeign) {
@@ -192,14 +136,14 @@ func introduce(c *net.UnixConn, own sdk.Scope) (sdk.Peer, error) {
 		return sdk.Peer{UID: uid, PID: pid}, err
 	}
 	if len(payload) < 4 {
-		return sdk.Peer{}, errFrame("hello")
+		return sdk.Peer{}, stream.ErrDamaged("hello")
 	}
 	if code := binary.BigEndian.Uint32(payload); code != 0 {
 		return sdk.Peer{UID: uid, PID: pid}, refusal(code, string(payload[4:]))
 	}
-	scope, err := decodeScope(payload[4:])
-	if err == nil && own.Workspace != probeWorkspace {
-		err = admit(scope, own)
+	scope, err := stream.DecodeScope(payload[4:])
+	if err == nil && own.Workspace != stream.ProbeWorkspace {
+		err = stream.Admit(scope, own)
 	}
 	return sdk.Peer{Scope: scope, UID: uid, PID: pid}, err
 }
@@ -211,23 +155,4 @@ func refusal(code uint32, text string) error {
 		kind = sdk.ErrIncompatible
 	}
 	return fmt.Errorf("%w: the server refused: %q", kind, text)
-}
-
-// withDeadline bounds all I/O of do on c by d and by ctx, and takes the bound
-// away afterwards.
-func withDeadline(ctx context.Context, c *net.UnixConn, d time.Duration, do func() error) error {
-	at := time.Now().Add(d)
-	if t, ok := ctx.Deadline(); ok && t.Before(at) {
-		at = t
-	}
-	_ = c.SetDeadline(at)
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	err := do()
-	if !stop() && err == nil {
-		err = ctx.Err() // the deadline may be set after this; the caller closes c
-	}
-	if err == nil {
-		err = c.SetDeadline(time.Time{})
-	}
-	return err
 }

@@ -9,18 +9,7 @@
 // the directory's access list is the only guard and [sdk.CapPeerIdentity] is not
 // declared.
 //
-// # What is bounded
-//
-// See limits. A peer that stays silent, sends garbage or does not read loses its
-// own connection after a bound and never delays another one. Events for a slow
-// subscriber are dropped and counted, calls wait for room, and a call beyond the
-// number one link may have running is refused as not executed.
-//
-// # Goroutines
-//
-// A link has two: one reads, one goes on with writes that did not fit into the
-// socket at once. A session of a server has the same two, one more once it has
-// subscribed, and one for each running Handle. Close ends and awaits all of them.
+// Bounds, queues and goroutines are those of package stream.
 package unix
 
 import (
@@ -31,8 +20,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"sync"
 
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -43,9 +32,9 @@ const (
 )
 
 // New returns the plugin.
-func New() sdk.Plugin { return plugin{limits: defaultLimits()} }
+func New() sdk.Plugin { return plugin{stream.DefaultLimits()} }
 
-type plugin struct{ limits limits }
+type plugin struct{ limits stream.Limits }
 
 var _ sdk.Plugin = plugin{}
 
@@ -97,93 +86,19 @@ func (p plugin) Open(_ context.Context, env sdk.Env) (sdk.Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &running{
-		env:    env,
-		opts:   o,
-		limits: p.limits,
-		owned:  map[closer]struct{}{},
-		closed: make(chan struct{}),
-	}, nil
+	return running{stream.NewHost(Name, env.Log(), p.limits), o}, nil
 }
 
-// closer is a server or a link.
-type closer interface{ Close(context.Context) error }
-
-// running is the opened plugin. It owns every server and link until they are
-// closed.
+// running is the opened plugin.
 type running struct {
-	env    sdk.Env
-	opts   options
-	limits limits
-	closed chan struct{} // closed by Close
-
-	mu    sync.Mutex // guards owned and shut
-	owned map[closer]struct{}
-	shut  bool
+	*stream.Host
+	opts options
 }
 
-var _ sdk.Running = (*running)(nil)
+var _ sdk.Running = running{}
 
-func (r *running) Ports() sdk.Ports         { return ports{r.opts} }
-func (r *running) Lock() sdk.Lock           { return nil }
-func (r *running) Store() sdk.Store         { return nil }
-func (r *running) Transport() sdk.Transport { return transport{r} }
-func (r *running) Watcher() sdk.Watcher     { return nil }
-
-// WaitHealth implements [sdk.Running]. There is no engine that could degrade.
-func (r *running) WaitHealth(ctx context.Context, seen uint64) (sdk.Health, error) {
-	if seen == 0 {
-		return sdk.Health{Number: 1, Condition: sdk.Ready}, nil
-	}
-	select {
-	case <-r.closed:
-		return sdk.Health{}, fmt.Errorf("%w: %s was closed", sdk.ErrClosed, Name)
-	case <-ctx.Done():
-		return sdk.Health{}, ctx.Err()
-	}
-}
-
-// own registers c, so that Close can end it; false if it is too late for that.
-func (r *running) own(c closer) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.shut {
-		return false
-	}
-	r.owned[c] = struct{}{}
-	return true
-}
-
-func (r *running) disown(c closer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.owned, c)
-}
-
-func (r *running) isShut() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.shut
-}
-
-// Close implements [sdk.Running].
-func (r *running) Close(ctx context.Context) error {
-	r.mu.Lock()
-	if !r.shut {
-		r.shut = true
-		close(r.closed)
-	}
-	var all []closer
-	for c := range r.owned {
-		all = append(all, c)
-	}
-	r.mu.Unlock()
-
-	errs := make([]error, len(all))
-	var wg sync.WaitGroup
-	for i, c := range all {
-		wg.Go(func() { errs[i] = c.Close(ctx) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
+func (r running) Ports() sdk.Ports         { return ports{r.opts} }
+func (r running) Lock() sdk.Lock           { return nil }
+func (r running) Store() sdk.Store         { return nil }
+func (r running) Transport() sdk.Transport { return transport{r.Host} }
+func (r running) Watcher() sdk.Watcher     { return nil }

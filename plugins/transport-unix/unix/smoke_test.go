@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ramet-io/ramet/plugins/internal/sockfile"
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -30,9 +32,9 @@ func privateDir(t testing.TB) string {
 	return dir
 }
 
-func openAt(t testing.TB, l limits) *running {
+func openAt(t testing.TB, l stream.Limits) running {
 	t.Helper()
-	r, err := plugin{limits: l}.Open(testCtx(t), sdk.Env{})
+	r, err := plugin{l}.Open(testCtx(t), sdk.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +45,13 @@ func openAt(t testing.TB, l limits) *running {
 			t.Error(err)
 		}
 	})
-	return r.(*running)
+	return r.(running)
 }
 
 func TestCallPublishSubscribe(t *testing.T) {
 	ctx := testCtx(t)
-	tr := openAt(t, defaultLimits()).Transport()
-	at := []sdk.Endpoint{endpointOf(filepath.Join(privateDir(t), "s0"))}
+	tr := openAt(t, stream.DefaultLimits()).Transport()
+	at := []sdk.Endpoint{sockfile.Endpoint(Scheme, filepath.Join(privateDir(t), "s0"))}
 	srv, err := tr.Serve(ctx, sdk.Scope{Workspace: "w", Epoch: 3}, at, echo{})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -85,7 +86,7 @@ func startClient(t *testing.T, r *rig) (*exec.Cmd, *bufio.Scanner) {
 
 // The old implementation froze everybody when one subscriber was stopped.
 func TestStoppedSubscriberProcessSlowsNobody(t *testing.T) {
-	r := newRig(t, defaultLimits(), echo{})
+	r := newRig(t, stream.DefaultLimits(), echo{})
 	cmd, lines := startClient(t, r)
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -149,7 +150,7 @@ func TestStoppedSubscriberProcessSlowsNobody(t *testing.T) {
 
 func TestKilledClientEndsItsSession(t *testing.T) {
 	ended := make(chan sdk.Peer, 1)
-	r := newRig(t, defaultLimits(), ending{ended: ended})
+	r := newRig(t, stream.DefaultLimits(), ending{ended: ended})
 	cmd, _ := startClient(t, r)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

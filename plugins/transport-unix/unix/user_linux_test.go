@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ramet-io/ramet/plugins/internal/sockfile"
+	"github.com/ramet-io/ramet/plugins/internal/stream"
 	"github.com/ramet-io/ramet/sdk"
 	"github.com/ramet-io/ramet/sdk/sdktest"
 )
@@ -42,7 +44,7 @@ func (c *counter) Ended(sdk.Peer)                                 { c.ends.Add(1
 func TestPeerOfAnotherUserIsRefused(t *testing.T) {
 	sdktest.NeedRoot(t)
 	h := &counter{}
-	r := newRig(t, defaultLimits(), h)
+	r := newRig(t, stream.DefaultLimits(), h)
 	program := copyOfThis(t)
 	for _, path := range []string{r.path, program} {
 		letIn(t, path)
@@ -112,15 +114,15 @@ func copyOfThis(t *testing.T) string {
 func runIntruder(path string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := connect(ctx, path)
+	c, err := sockfile.Connect(ctx, path)
 	if err != nil {
 		fmt.Println("connect:", err)
 		return 1
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	hello := appendHello(nil, appendScope(nil, clientScope))
-	_, _ = c.Write(appendCall(hello, 1, sdk.Message{Op: "x"})) // it may have closed already
+	hello := appendHello(nil, stream.AppendScope(nil, clientScope))
+	_, _ = c.Write(append(hello, frame(stream.KindCall, append(make([]byte, 16), 1, 'x'))...)) // it may have closed already
 	payload, err := readHello(c)
 	if err == nil && len(payload) > 4 {
 		err = refusal(uint32(payload[3]), string(payload[4:]))
@@ -131,7 +133,7 @@ func runIntruder(path string) int {
 	}
 	run, err := New().Open(ctx, sdk.Env{})
 	if err == nil {
-		_, err = run.Transport().Dial(ctx, clientScope, []sdk.Endpoint{endpointOf(path)})
+		_, err = run.Transport().Dial(ctx, clientScope, []sdk.Endpoint{sockfile.Endpoint(Scheme, path)})
 	}
 	fmt.Println("the client:", err)
 	return 0
