@@ -42,6 +42,10 @@ var layers = []struct {
 	{"plugins/transport-unix/unix", []string{"sdk", "sdk/wire", "plugins/internal"}, []string{"golang.org/x/sys"},
 		"a plugin sees the contract, not the kernel and not the boundary"},
 	{"plugins/transport-unix", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
+	{"plugins/transport-zmq/zmq", []string{"sdk", "sdk/wire", "plugins/internal"},
+		[]string{"golang.org/x/sys", "github.com/go-zeromq/zmq4"},
+		"a plugin sees the contract, not the kernel and not the boundary"},
+	{"plugins/transport-zmq", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
 	{"plugins/failover-lease/lease", []string{"sdk", "sdk/wire"}, []string{"golang.org/x/sys"},
 		"a plugin sees the contract, not the kernel and not the boundary"},
 	{"plugins/failover-lease", []string{"sdk/remote"}, nil, "a program is its package and Serve"},
@@ -88,7 +92,7 @@ func TestEmbedderPaysForWhatItLinks(t *testing.T) {
 	for _, dep := range goList(t, `{{join .Deps "\n"}}`, "./examples/embed") {
 		for _, banned := range []string{"github.com/hashicorp/go-plugin", "google.golang.org/grpc",
 			"google.golang.org/protobuf/proto", "github.com/hashicorp/hcl", "github.com/zclconf/go-cty",
-			module + "sdk/remote", module + "sdk/internal", "github.com/spf13/cobra", "github.com/pressly/goose"} {
+			module + "sdk/remote", module + "sdk/internal", "github.com/spf13/cobra", "github.com/pressly/goose", "github.com/go-zeromq/zmq4"} {
 			if dep == banned || strings.HasPrefix(dep, banned+"/") {
 				t.Errorf("examples/embed links %s", dep)
 			}
