@@ -113,6 +113,7 @@ fuzz:
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./sdk/remote
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/transport-unix/unix
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/internal/stream
+	$(GO) test -fuzz=Fuzz -fuzztime=60s ./plugins/transport-zmq/zmq
 	$(GO) test -fuzz=Fuzz -fuzztime=60s ./assembly
 
 clean:

@@ -11,6 +11,7 @@ import (
 var transportLives = []transportTest{
 	{"a goodbye ends wait with nil", lifeGoodbye},
 	{"a goodbye settles what is in flight", lifeGoodbyeInFlight},
+	{"a link made while the server closes gets its goodbye", lifeGoodbyeAtOnce},
 	{"closing a link leaves its calls unknown", lifeLinkClose},
 	{"ended comes once, after the handles were cancelled", lifeEnded},
 	{"wait ends with its context", lifeWaitContext},
@@ -35,6 +36,41 @@ func lifeGoodbye(r *transportRig) {
 	_, err := l.Call(r.ctx, sdk.Message{Op: "x"})
 	r.is("call after the goodbye", err, sdk.ErrUnavailable)
 	r.is("publish after the goodbye", l.Publish(r.ctx, sdk.Event{Topic: "t"}), sdk.ErrUnavailable)
+}
+
+// A link of which only the client knows yet must not look like one that broke: the
+// next primary would be taken for the successor of one that crashed.
+func lifeGoodbyeAtOnce(r *transportRig) {
+	for range 50 {
+		s := r.serve(transportHandler{})
+		closed := make(chan struct{})
+		l, err := r.there.Transport().Dial(r.ctx, r.client, s.Bound())
+		if err != nil {
+			r.Fatalf("Dial: %v", err)
+		}
+		var wg sync.WaitGroup
+		for range 4 { // these may come too late
+			wg.Go(func() {
+				<-closed
+				l, err := r.there.Transport().Dial(r.ctx, r.client, s.Bound())
+				if err != nil {
+					r.is("Dial of a closing server", err, sdk.ErrUnavailable)
+					return
+				}
+				if err := l.Wait(r.ctx); err != nil {
+					r.Errorf("link made while the server closed: Wait: %v", err)
+				}
+				r.close("link", l)
+			})
+		}
+		close(closed)
+		r.close("server", s)
+		if err := l.Wait(r.ctx); err != nil {
+			r.Errorf("link made before the server closed: Wait: %v", err)
+		}
+		wg.Wait()
+		r.close("link", l)
+	}
 }
 
 func lifeGoodbyeInFlight(r *transportRig) {

@@ -159,6 +159,12 @@ func (h *Host) note(counter string, n uint64, what string, args ...any) {
 	}
 }
 
+// isForeign reports whether err says that the peer broke the protocol, and not that
+// it ended.
+func isForeign(err error) bool {
+	return errors.Is(err, sdk.ErrInvalid) || errors.Is(err, sdk.ErrIncompatible)
+}
+
 // refused notes why a connection was not taken or was cut.
 func (h *Host) refused(err error, what string, args ...any) {
 	counter := CountSilent
@@ -166,7 +172,7 @@ func (h *Host) refused(err error, what string, args ...any) {
 	switch {
 	case errors.As(err, &r):
 		counter = r.Counter
-	case errors.Is(err, sdk.ErrInvalid), errors.Is(err, sdk.ErrIncompatible):
+	case isForeign(err):
 		counter = CountProtocol
 	}
 	h.note(counter, 1, what, append(args, "err", err)...)

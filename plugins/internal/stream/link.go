@@ -212,7 +212,7 @@ func (l *Link) read() {
 			err = l.receive(f)
 		}
 		if err != nil {
-			if errors.Is(err, sdk.ErrInvalid) {
+			if isForeign(err) {
 				l.host.refused(err, "the server sent what is not our protocol; the link is cut", "instance", l.peer.Scope.Instance)
 			}
 			l.cut(explain(err))

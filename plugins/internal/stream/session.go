@@ -78,7 +78,7 @@ func (s *session) read() {
 
 // end cancels what runs, waits for it, and tells the handler, once.
 func (s *session) end(err error) {
-	if errors.Is(err, sdk.ErrInvalid) {
+	if isForeign(err) {
 		s.host.refused(err, "a peer sent what is not our protocol; its link is cut",
 			"pid", s.peer.PID, "instance", s.peer.Scope.Instance)
 	} else if !errors.Is(err, io.EOF) {

@@ -79,7 +79,7 @@ func verifyUser(c *net.UnixConn) (uid, pid int, err error) {
 	return uid, pid, nil
 }
 
-// answer is the server's side of the handshake. It writes the refusal itself.
+// answer is the server's side of the handshake; see [stream.Answer].
 func answer(c *net.UnixConn, own sdk.Scope) (sdk.Peer, error) {
 	uid, pid, err := verifyUser(c)
 	if err != nil {

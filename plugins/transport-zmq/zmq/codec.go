@@ -49,11 +49,7 @@ func (c *codec) Start(send func([]byte)) {
 
 // Append implements [stream.Codec].
 func (c *codec) Append(b []byte, kind byte, id uint64, fields, body []byte) []byte {
-	m := binary.BigEndian.AppendUint64(append(c.frame[0][:0], kind), id)
-	m = append(append(m, fields...), body...)
-	if c.out != nil {
-		m = c.out.append(m)
-	}
+	m := c.message(kind, id, fields, body)
 	c.frame[0] = m
 	c.guard.out = b
 	_ = c.zmtp.SendMsg(zmq4.Msg{Frames: c.frame}) // into memory; if zmq4 saw the end already, nobody misses it
@@ -62,6 +58,16 @@ func (c *codec) Append(b []byte, kind byte, id uint64, fields, body []byte) []by
 		c.frame[0] = nil
 	}
 	return b
+}
+
+// message returns a frame as one message.
+func (c *codec) message(kind byte, id uint64, fields, body []byte) []byte {
+	m := binary.BigEndian.AppendUint64(append(c.frame[0][:0], kind), id)
+	m = append(append(m, fields...), body...)
+	if c.out != nil {
+		m = c.out.append(m)
+	}
+	return m
 }
 
 // Read implements [stream.Codec].

@@ -123,7 +123,7 @@ func hello() []byte {
 	return append(b, nonce...)
 }
 
-// answer is the server's side of the handshake. It writes the refusal itself.
+// answer is the server's side of the handshake; see [stream.Answer].
 func answer(c stream.Conn, own sdk.Scope, sealed bool) (stream.Codec, sdk.Peer, error) {
 	x, err := open(c, zmq4.Router, zmq4.Dealer, own.Secret)
 	if err != nil {
@@ -194,6 +194,10 @@ func introduce(c stream.Conn, own sdk.Scope, sealed bool) (stream.Codec, sdk.Pee
 	if err != nil {
 		return nil, sdk.Peer{}, err
 	}
+	return x.introduce(own, sealed)
+}
+
+func (x *exchange) introduce(own sdk.Scope, sealed bool) (stream.Codec, sdk.Peer, error) {
 	if err := x.send(hello()); err != nil {
 		return nil, sdk.Peer{}, err
 	}
