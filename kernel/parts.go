@@ -85,7 +85,7 @@ func openParts(ctx context.Context, cfg Config, ws sdk.Workspace) (*parts, error
 	ps.ports = portsStage{ps.byStage[sdk.StagePorts]}
 	ps.lock = lockStage{ps.byStage[sdk.StageLock]}
 	ps.store = storeStage{ps.byStage[sdk.StageStore]}
-	ps.transport = secured{transportStage{ps.byStage[sdk.StageTransport]}, ws.StateDir}
+	ps.transport = secured{transportStage{ps.byStage[sdk.StageTransport]}, ws.StateDir, cfg.Logger}
 	ps.watcher = watcherStage{ps.byStage[sdk.StageWatcher]}
 	return ps, nil
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -21,16 +23,18 @@ const (
 
 // secured gives the transport the workspace's secret: random bytes in a file of the
 // state directory that only its user can read. Who serves makes the file if there is
-// none; it never changes.
+// none, and a new one if others may know it (a copy or a backup that lost its mode).
+// Who dials reads it each time, so a new one is no harm.
 type secured struct {
 	sdk.Transport
 	stateDir string
+	log      hclog.Logger
 }
 
 // Serve implements sdk.Transport.
 func (t secured) Serve(ctx context.Context, s sdk.Scope, at []sdk.Endpoint, h sdk.Handler) (sdk.Server, error) {
 	var err error
-	if s.Secret, err = makeSecret(t.stateDir); err != nil {
+	if s.Secret, err = makeSecret(t.stateDir, t.log); err != nil {
 		return nil, err
 	}
 	return t.Transport.Serve(ctx, s, at, h)
@@ -77,23 +81,29 @@ func readSecret(stateDir string) ([]byte, error) {
 // checkSecret refuses a file that others could have read or put there.
 func checkSecret(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() || info.Size() != secretBytes {
-		return fmt.Errorf("%w: secret %s is not a file of %d bytes; end all instances and remove it, the next primary makes a new one",
+		return fmt.Errorf("%w: secret %s is not a file of %d bytes; the next primary makes a new one",
 			sdk.ErrInvalid, path, secretBytes)
 	}
 	if uid, ok := owner(info); ok && uid != os.Geteuid() {
-		return fmt.Errorf("%w: secret %s belongs to user %d, we are user %d", sdk.ErrInvalid, path, uid, os.Geteuid())
+		return fmt.Errorf("%w: secret %s belongs to user %d, we are user %d; the next primary makes a new one", sdk.ErrInvalid, path, uid, os.Geteuid())
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("%w: secret %s has mode %04o, so others may know it; end all instances and remove it", sdk.ErrInvalid, path, perm)
+		return fmt.Errorf("%w: secret %s has mode %04o, so others may know it; the next primary makes a new one", sdk.ErrInvalid, path, perm)
 	}
 	return nil
 }
 
-// makeSecret returns the secret and makes it first if there is none. Of several that
-// try, one wins: the file appears whole, and never over another.
-func makeSecret(stateDir string) ([]byte, error) {
+// makeSecret returns the secret and makes it first if there is none that will do. Of
+// several that try, one wins: the file appears whole, and never over a good one.
+func makeSecret(stateDir string, log hclog.Logger) ([]byte, error) {
 	secret, err := readSecret(stateDir)
-	if !errors.Is(err, fs.ErrNotExist) {
+	put := os.Link
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, sdk.ErrInvalid):
+		log.Warn("the workspace gets a new secret", "why", err)
+		put = os.Rename
+	default:
 		return secret, err
 	}
 	f, err := os.CreateTemp(stateDir, secretName+"-*") // 0600
@@ -105,7 +115,7 @@ func makeSecret(stateDir string) ([]byte, error) {
 	rand.Read(fresh) // never fails, see package crypto/rand
 	_, err = f.Write(fresh)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Link(f.Name(), filepath.Join(stateDir, secretName))
+		err = put(f.Name(), filepath.Join(stateDir, secretName))
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w: make the workspace's secret: %w", sdk.ErrUnavailable, err)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -24,7 +26,7 @@ func TestSecretIsMadeOnceByMany(t *testing.T) {
 	for n := range made {
 		wg.Go(func() {
 			var err error
-			if made[n], err = makeSecret(dir); err != nil {
+			if made[n], err = makeSecret(dir, hclog.NewNullLogger()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -43,7 +45,7 @@ func TestSecretIsMadeOnceByMany(t *testing.T) {
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode: %v, %v", info, err)
 	}
-	if other, err := makeSecret(t.TempDir()); err != nil || bytes.Equal(other, made[0]) {
+	if other, err := makeSecret(t.TempDir(), hclog.NewNullLogger()); err != nil || bytes.Equal(other, made[0]) {
 		t.Errorf("another workspace: %x, %v", other, err)
 	}
 }
@@ -66,7 +68,7 @@ func (s scopes) Dial(_ context.Context, scope sdk.Scope, _ []sdk.Endpoint) (sdk.
 
 func TestBothSidesAreGivenTheSecret(t *testing.T) {
 	var seen []sdk.Scope
-	transport := secured{scopes{seen: &seen}, t.TempDir()}
+	transport := secured{scopes{seen: &seen}, t.TempDir(), hclog.NewNullLogger()}
 	if _, err := transport.Dial(t.Context(), sdk.Scope{}, nil); !errors.Is(err, sdk.ErrUnavailable) {
 		t.Errorf("dial before anybody served: %v", err)
 	}

@@ -3,15 +3,18 @@
 package kernel
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ramet-io/ramet/sdk"
 )
 
-func TestSecretThatOthersMayKnowIsRefused(t *testing.T) {
+func TestSecretThatOthersMayKnowIsReplaced(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"readable": func(path string) error { return os.Chmod(path, 0o640) },
 		"short":    func(path string) error { return os.Truncate(path, 31) },
@@ -21,7 +24,8 @@ func TestSecretThatOthersMayKnowIsRefused(t *testing.T) {
 		},
 	} {
 		dir := t.TempDir()
-		if _, err := makeSecret(dir); err != nil {
+		old, err := makeSecret(dir, hclog.NewNullLogger())
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := spoil(filepath.Join(dir, secretName)); err != nil {
@@ -30,8 +34,12 @@ func TestSecretThatOthersMayKnowIsRefused(t *testing.T) {
 		if _, err := readSecret(dir); !errors.Is(err, sdk.ErrInvalid) {
 			t.Errorf("%s: read: %v", name, err)
 		}
-		if _, err := makeSecret(dir); !errors.Is(err, sdk.ErrInvalid) {
-			t.Errorf("%s: made over it: %v", name, err)
+		fresh, err := makeSecret(dir, hclog.NewNullLogger())
+		if err != nil || bytes.Equal(fresh, old) {
+			t.Errorf("%s: made %x after %x, %v", name, fresh, old, err)
+		}
+		if again, err := readSecret(dir); err != nil || !bytes.Equal(again, fresh) {
+			t.Errorf("%s: read %x, %v; want %x", name, again, err, fresh)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ramet-io/ramet/plugins/bundled"
+	"github.com/ramet-io/ramet/plugins/transport-zmq/zmq"
 	"github.com/ramet-io/ramet/sdk"
 	"github.com/ramet-io/ramet/sdk/remote"
 	"github.com/ramet-io/ramet/sdk/sdktest"
@@ -18,6 +19,20 @@ import (
 // between two processes. "external": each plugin is a program of its own.
 const modeEnv = "RAMET_TEST_MODE"
 
+// transportEnv, if "zmq", puts transport-zmq in the place of transport-unix.
+const transportEnv = "RAMET_TEST_TRANSPORT"
+
+// linked returns the plugins in this program that the tests run on.
+func linked() []sdk.Plugin {
+	all := bundled.All()
+	for n, p := range all {
+		if p.Describe().Serves(sdk.StageTransport) && os.Getenv(transportEnv) == "zmq" {
+			all[n] = zmq.New()
+		}
+	}
+	return all
+}
+
 func external() bool { return os.Getenv(modeEnv) == "external" }
 
 // pluginEnv makes the test binary run as the plugin program of that name.
@@ -25,7 +40,7 @@ const pluginEnv = "RAMET_SYSTEST_PLUGIN"
 
 // servePlugin is the main of a plugin program.
 func servePlugin(name string) int {
-	for _, p := range bundled.All() {
+	for _, p := range append(bundled.All(), zmq.New()) {
 		if p.Describe().Name == name {
 			remote.Serve(p)
 			return 0
@@ -57,7 +72,7 @@ func plugins(t *testing.T) []sdk.Plugin {
 
 // choose returns the plugins as mode says.
 func choose(mode string) ([]sdk.Plugin, error) {
-	all := bundled.All()
+	all := linked()
 	for n, p := range all {
 		switch mode {
 		case "loopback":
