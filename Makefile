@@ -15,7 +15,7 @@ export RAMET_NOT_RUN := $(CURDIR)/bin/not-run
 # Generators of the protocol's Go code, pinned in a module of their own.
 BUF      := $(GO) tool -modfile=../../tools/go.mod buf
 
-.PHONY: all build plugins proto proto-check proto-baseline run test forget unit race loopback compat compat-generate cross soak bench bench-failover lint fuzz clean
+.PHONY: all build plugins proto proto-check proto-baseline run test forget unit race loopback zmq node compat compat-generate cross soak bench bench-failover lint fuzz clean
 
 all: build lint test
 
@@ -28,14 +28,14 @@ build:
 # Each plugin as a program. Stripped: they load and hash faster.
 plugins:
 	@mkdir -p bin/plugins
-	@$(GO) build -trimpath -ldflags "-s -w" -o bin/plugins/ ./plugins/store-sqlite ./plugins/transport-unix ./plugins/failover-lease
+	@$(GO) build -trimpath -ldflags "-s -w" -o bin/plugins/ ./plugins/store-sqlite ./plugins/transport-unix ./plugins/transport-zmq ./plugins/failover-lease
 
 run: build
 	@$(BIN) demo $(DEMO)
 
 # All tests. Ends with one line for each suite that could not run, and why.
 # With REQUIRE_ALL=1 such a line is a failure.
-test: forget build cross unit race loopback compat
+test: forget build cross unit race loopback zmq compat
 	@$(if $(RACE),,echo "race detector: needs a C compiler (Debian: apt-get install gcc)" >>$(RAMET_NOT_RUN))
 	@if [ -s $(RAMET_NOT_RUN) ]; then sort -u $(RAMET_NOT_RUN) | sed 's/^/NOT RUN: /'; [ -z "$(REQUIRE_ALL)" ]; else echo "all suites ran"; fi
 
@@ -65,6 +65,14 @@ compat-generate:
 	cd compat/internal/sqlcshop && $(GO) run $(SQLC) generate
 	cd compat/internal/entshop && $(GO) generate ./...
 	cd compat && $(GO) test -count=1 -run TestGeneratedCodeIsFresh . -update
+
+# The kernel's suite once more, on the other transport.
+zmq:
+	RAMET_TEST_TRANSPORT=zmq $(GO) test $(RACE) -short -count=1 -timeout 15m ./kernel/systest
+
+# What the Node client needs.
+node:
+	cd plugins/transport-zmq/interop/node && npm ci --ignore-scripts
 
 # darwin and windows compile; they are not run.
 cross:

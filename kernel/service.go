@@ -46,6 +46,8 @@ func (s *service) Handle(ctx context.Context, from sdk.Peer, m sdk.Message) ([]b
 			return nil, err
 		}
 		return json.Marshal(st)
+	case "changes":
+		return s.i.changesAfter(ctx, m.Body)
 	}
 	if reply, known, err := s.writer.Handle(ctx, from, m); known {
 		return reply, err

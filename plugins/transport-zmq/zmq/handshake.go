@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/go-zeromq/zmq4"
 	"github.com/go-zeromq/zmq4/security/null"
@@ -181,11 +183,19 @@ func (x *exchange) welcome(code sdk.Code, text []byte) error {
 	return x.sendProved(labelWelcome, stream.AppendText(b, string(text)))
 }
 
-// refuse tells the client why, as far as there is something to tell.
+// parting is how long a refused client may take to read why.
+const parting = 500 * time.Millisecond
+
+// refuse tells the client why, as far as there is something to tell, and leaves it to
+// the client to end the connection: libzmq drops what it has not handed out when the
+// other side does.
 func (x *exchange) refuse(err error) {
-	if code, text := sdk.CodeOf(err), err.Error(); code != 0 {
-		_ = x.welcome(code, []byte(text[:min(len(text), 512)])) // the end of the connection tells the rest
+	code, text := sdk.CodeOf(err), err.Error()
+	if code == 0 || x.welcome(code, []byte(text[:min(len(text), 512)])) != nil {
+		return
 	}
+	_ = x.guard.SetDeadline(time.Now().Add(parting))
+	_, _ = io.Copy(io.Discard, x.guard.Conn)
 }
 
 // introduce is the client's side of the handshake.
