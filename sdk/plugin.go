@@ -98,6 +98,7 @@ const (
 	CapTakeover      Capability = "lock.takeover"        // Claim.Takeover is understood
 	CapLiveness      Capability = "lock.liveness"        // Lock.Alive answers yes or no, not only unknown
 	CapPeerIdentity  Capability = "transport.peer-uid"   // Peer.UID is verified by the system
+	CapSecret        Capability = "transport.secret"     // both sides prove that they have Scope.Secret
 )
 
 // OptionType is the type of a plugin option's value.

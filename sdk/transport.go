@@ -29,7 +29,7 @@ type Scope struct {
 	Incarnation string // unique
 	PID         int
 	Role        Role
-	Secret      []byte // for transports that cannot ask the system who the peer is; may be nil
+	Secret      []byte // of the workspace, for transports with [CapSecret]; may be nil for others
 	Fingerprint string // of what both sides must have in common; compared by the kernel
 }
 

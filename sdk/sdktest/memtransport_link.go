@@ -26,7 +26,8 @@ type memLink struct {
 	over   chan struct{} // closed after Ended
 	calls  sync.WaitGroup
 
-	publishing sync.Mutex // keeps the order of Published; held while it runs
+	queue   chan sdk.Event // on their way to Published
+	pumping sync.Once
 
 	mu    sync.Mutex // guards all below
 	ended bool       // no call is begun any more
@@ -37,7 +38,7 @@ type memLink struct {
 func newMemLink(r *memNode, srv *memServer, peer sdk.Peer) *memLink {
 	l := &memLink{
 		r: r, srv: srv, peer: peer, server: memPeer(peer.Session, srv.scope),
-		done: make(chan struct{}), over: make(chan struct{}),
+		queue: make(chan sdk.Event, memPublished), done: make(chan struct{}), over: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
@@ -126,8 +127,11 @@ func (l *memLink) handle(ctx context.Context, m sdk.Message) memAnswer {
 	return memAnswer{err: got}
 }
 
+// memPublished is how many events of a link wait for Published before Publish does.
+const memPublished = 16
+
 // Publish implements [sdk.Link].
-func (l *memLink) Publish(_ context.Context, e sdk.Event) error {
+func (l *memLink) Publish(ctx context.Context, e sdk.Event) error {
 	if err := memCheckEvent(e); err != nil {
 		return err
 	}
@@ -136,10 +140,27 @@ func (l *memLink) Publish(_ context.Context, e sdk.Event) error {
 	}
 	defer l.calls.Done()
 	e.Body = append([]byte(nil), e.Body...)
-	l.publishing.Lock()
-	defer l.publishing.Unlock()
-	l.srv.handler.Published(l.ctx, l.peer, e)
-	return nil
+	l.pumping.Do(func() { l.calls.Go(l.pump) }) // this call is counted still, so finish waits
+	select {
+	case l.queue <- e:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", sdk.ErrUnavailable, ctx.Err())
+	case <-l.ctx.Done():
+		return l.why
+	}
+}
+
+// pump hands events to the server's handler, one after the other, until the link ends.
+func (l *memLink) pump() {
+	for {
+		select {
+		case e := <-l.queue:
+			l.srv.handler.Published(l.ctx, l.peer, e)
+		case <-l.ctx.Done():
+			return
+		}
+	}
 }
 
 // deliver puts e into the queues of the subscriptions it matches.

@@ -29,6 +29,8 @@ func Transport(t *testing.T, p sdk.Plugin) {
 		{"scope", transportScopes},
 		{"event", transportEvents},
 		{"life", transportLives},
+		{"load", transportLoads},
+		{"hostile", transportHostiles},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {

@@ -63,6 +63,8 @@ func (plugin) Describe() sdk.Info {
 		Version: "0.1.0",
 		Stages:  []sdk.Stage{sdk.StagePorts, sdk.StageTransport},
 		Schemes: []string{SchemeIPC, SchemeTCP},
+
+		Capabilities: []sdk.Capability{sdk.CapSecret},
 		Options: []sdk.Option{
 			{Name: "listen", Type: sdk.OptionString, Default: "ipc",
 				Doc: `"ipc": sockets in a private directory; "tcp": a port of the loopback interface; "ipc,tcp": both.`},
