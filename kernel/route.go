@@ -19,7 +19,7 @@ type route struct {
 	mu      sync.Mutex // guards what follows
 	target  forward.Target
 	known   bool
-	lost    time.Time     // when the last primary was, zero: never
+	lost    time.Time // when the last primary was, zero: never
 	closed  bool
 	changed chan struct{} // closed and replaced at each change
 }
