@@ -15,7 +15,7 @@ export RAMET_NOT_RUN := $(CURDIR)/bin/not-run
 # Generators of the protocol's Go code, pinned in a module of their own.
 BUF      := $(GO) tool -modfile=../../tools/go.mod buf
 
-.PHONY: all build plugins proto proto-check proto-baseline run test forget unit race loopback zmq node compat compat-generate cross soak bench bench-failover lint fuzz clean
+.PHONY: all build plugins proto proto-check proto-baseline run test forget unit race loopback external zmq node compat compat-generate cross soak bench bench-failover lint fuzz clean
 
 all: build lint test
 
@@ -35,7 +35,7 @@ run: build
 
 # All tests. Ends with one line for each suite that could not run, and why.
 # With REQUIRE_ALL=1 such a line is a failure.
-test: forget build cross unit race loopback zmq compat
+test: forget build cross unit race loopback external zmq compat
 	@$(if $(RACE),,echo "race detector: needs a C compiler (Debian: apt-get install gcc)" >>$(RAMET_NOT_RUN))
 	@if [ -s $(RAMET_NOT_RUN) ]; then sort -u $(RAMET_NOT_RUN) | sed 's/^/NOT RUN: /'; [ -z "$(REQUIRE_ALL)" ]; else echo "all suites ran"; fi
 
@@ -55,6 +55,11 @@ race:
 # stage passed through the encoding.
 loopback:
 	RAMET_TEST_MODE=loopback $(GO) test -short -count=1 -timeout 15m ./kernel/systest
+
+# And once more with every plugin as a program: each node of a test has three, and
+# the start race 48.
+external:
+	RAMET_TEST_MODE=external $(GO) test -short -count=1 -timeout 15m ./kernel/systest
 
 # The SQL libraries of others on ramet's handle; a module of its own.
 compat:
@@ -82,6 +87,7 @@ cross:
 # The full counts; about half an hour.
 soak: build
 	RAMET_RACE_ROUNDS=200 $(GO) test -count=1 -timeout 60m -run 'Race' ./kernel/systest
+	RAMET_TEST_MODE=external RAMET_RACE_ROUNDS=100 $(GO) test -count=1 -timeout 60m -run 'Race|Programs' ./kernel/systest
 	$(BIN) demo --kills 100 --stops 20 --duration 10m
 
 bench: build

@@ -19,7 +19,9 @@
 // One goroutine, run in run.go, owns the pipeline and changes the role. While
 // secondary there are two more: the linker keeps a link to whoever is primary,
 // the standby judges it and waits for the lock. While primary there are the
-// writer queue and the renewal. Close ends them all and waits.
+// writer queue and the renewal. Beside them each plugin has a supervisor, which
+// opens it again when it failed and leaves what that means for the role to run
+// (supervise.go, mend.go). Close ends them all and waits.
 //
 // # Concurrency
 //
