@@ -85,6 +85,7 @@ func compare(t *testing.T, p *program, plain, routed *sql.DB) {
 		s.open(t)
 		defer s.close(t)
 	}
+	p.held = func() bool { return sides[0].tx != nil }
 	var done []string
 	check := func(step step) outcome {
 		t.Helper()

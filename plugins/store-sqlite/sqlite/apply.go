@@ -93,7 +93,13 @@ func (d *db) applyGroup(ctx context.Context, epoch uint64, requests []sdk.Reques
 	if g.undone {
 		return -1, nil
 	}
-	return -1, g.commit()
+	err := g.commit()
+	if g.alone && codeOf(err) == codeForeignKey { // nothing was applied, and it is this request's fault
+		d.w.rollback()
+		results[live[0]] = sdk.Result{Err: sqlError(err)}
+		return -1, nil
+	}
+	return -1, err
 }
 
 // commit stores the floors and commits.
@@ -114,6 +120,8 @@ func (g *group) commit() error {
 		d.state = s
 		g.keepSenders()
 		return nil
+	case codeOf(err) == codeForeignKey && g.alone:
+		return err
 	case codeOf(err)&0xff == codeConstraint && !g.alone:
 		d.w.rollback()
 		return errTogether
