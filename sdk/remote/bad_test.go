@@ -80,7 +80,7 @@ func renumbered(b []byte, by uint64) []byte {
 
 // unknownRequest is a request of an operation that no host knows.
 func unknownRequest() []byte {
-	return bare(nil, &frame{kind: kindRequest, id: 77, op: 9999})
+	return appendFrame(nil, &frame{kind: kindRequest, id: 77, op: 9999}, nil)
 }
 
 // oddServer takes a carrier that nobody offered.

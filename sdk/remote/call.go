@@ -135,15 +135,15 @@ func invoke[A any](ctx context.Context, c *conn, o op, object, epoch uint64, arg
 	b := openFrame(c.out.pending, &f)
 	body := len(b)
 	b = app(b, arg)
-	if !shutFrame(b, start, body) {
-		c.out.pending = b[:start]
+	size := len(b) - body
+	var ok bool
+	if c.out.pending, ok = sealFrame(b, start, body, &f); !ok {
 		c.calls.take(id)
 		c.out.commit(false)
 		callPool.Put(call)
-		return answer{}, fmt.Errorf("%w: the argument of %s has %d bytes, a call carries %d; make it smaller or send it in parts",
-			sdk.ErrInvalid, o, len(b)-body, sdk.MaxMessageBytes)
+		return answer{}, fmt.Errorf("%w: the argument of %s has %d bytes, a call carries %d; make it smaller or split it",
+			sdk.ErrInvalid, o, size, maxBody)
 	}
-	c.out.pending = b
 	c.out.commit(inFlight > crowded)
 	if inFlight == 1 && c.lead.take() {
 		if a, ok := c.readOwn(id, call); ok {

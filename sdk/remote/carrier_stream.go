@@ -45,7 +45,27 @@ func (s *streamCarrier) Read(p []byte) (int, error) {
 // before.
 func (s *streamCarrier) try([]byte) (int, error) { return 0, nil }
 
-func (s *streamCarrier) write(p []byte) error { return s.stream.SendMsg(&rawFrames{p}) }
+// write sends whole frames in messages of a few parts' size.
+func (s *streamCarrier) write(p []byte) error {
+	for len(p) > 0 {
+		n := 0
+		for n < len(p) {
+			_, size, err := cut(p[n:])
+			if err != nil {
+				return err
+			}
+			if n > 0 && n+size > 2*partBytes {
+				break
+			}
+			n += size
+		}
+		if err := s.stream.SendMsg(&rawFrames{p[:n]}); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
 
 func (s *streamCarrier) close() { s.end() }
 

@@ -43,7 +43,8 @@ type conn struct {
 	handle func(*request) // runs a request of the other side and answers it
 	stray  func(string)   // is told of a frame that makes no sense; at most once
 
-	in     frameReader // belongs to who has the lead
+	in     frameReader // belongs to who has the lead, as does parts
+	parts  parts
 	lead   lead
 	relief relief
 
@@ -65,7 +66,7 @@ type conn struct {
 // newConn returns a conn that runs after start.
 func newConn(car carrier, handle func(*request), stray func(string)) *conn {
 	c := &conn{car: car, handle: handle, stray: stray, work: make(chan *request), done: make(chan struct{})}
-	c.in.src = car
+	c.in.src, c.parts = car, parts{}
 	c.out = newOutbox(car, c.fail)
 	c.lead.wake, c.relief.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.lead.held = true // by the reader that start starts
@@ -129,9 +130,15 @@ func (c *conn) reader() {
 // and another one reads by now.
 func (c *conn) receive(f *frame) bool {
 	switch f.kind {
+	case kindRequestPart, kindAnswerPart:
+		if err := c.parts.add(f); err != nil {
+			c.fail(err)
+		}
 	case kindRequest:
+		c.parts.join(f)
 		return c.accept(f)
 	case kindReply, kindError:
+		c.parts.join(f)
 		c.answered(f)
 	case kindCancel:
 		c.reqs.cancel(f)
@@ -241,12 +248,7 @@ func (c *conn) post(f *frame, body []byte) {
 	if c.out.begin(context.Background(), true) != nil {
 		return // the conn has ended, and its reader tells
 	}
-	start := len(c.out.pending)
-	b := openFrame(c.out.pending, f)
-	at := len(b)
-	b = append(b, body...)
-	shutFrame(b, start, at)
-	c.out.pending = b
+	c.out.pending = appendFrame(c.out.pending, f, body)
 	c.out.commit(false)
 }
 

@@ -205,7 +205,7 @@ func (f *far) cursor(r *request) error {
 // fitting takes the rows out of results that would not fit into a frame: they are
 // applied, and say so.
 func fitting(results []sdk.Result) []sdk.Result {
-	const room = sdk.MaxMessageBytes
+	const room = maxBody - maxFrame
 	size := 0
 	for i := range results {
 		if len(results[i].Rows) == 0 {

@@ -19,6 +19,13 @@ import (
 // room for what is around it.
 const maxFrame = sdk.MaxMessageBytes + 64<<10
 
+// partBytes is the most of a body that one frame of ours has: a larger body goes in
+// parts. maxBody is the largest, what SQLite takes as one value with room around it.
+const (
+	partBytes = 1 << 20
+	maxBody   = 1<<30 + 1<<20
+)
+
 const frameTag = 1<<3 | byte(protowire.BytesType)
 
 // kind says what a frame is.
@@ -31,7 +38,18 @@ const (
 	kindCancel  kind = 4
 	kindPing    kind = 5
 	kindPong    kind = 6
+	// Parts of the body of the request, or answer, of the same id that follows.
+	kindRequestPart kind = 7
+	kindAnswerPart  kind = 8
 )
+
+// part returns the kind of frame that carries a part of k's body.
+func (k kind) part() kind {
+	if k == kindRequest {
+		return kindRequestPart
+	}
+	return kindAnswerPart
+}
 
 // frame is one frame. The body of a frame that was read is part of the reader's
 // buffer, which is never written again.
@@ -50,8 +68,8 @@ type frame struct {
 // four bytes holds 2^28-1. Leading zeros are fine for every protobuf reader.
 const lengthBytes = 4
 
-// openFrame appends f without its body. Append the body, then call shutFrame with
-// the length that b had before.
+// openFrame appends f without its body. Append the body, then call shutFrame, or
+// sealFrame if the body may be large.
 func openFrame(b []byte, f *frame) []byte {
 	b = append(b, frameTag, 0, 0, 0, 0)
 	b = append(b, 1<<3, byte(f.kind), 2<<3)
@@ -89,12 +107,61 @@ func putLength(b []byte, n int) {
 	b[0], b[1], b[2], b[3] = byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)|0x80, byte(n>>21)
 }
 
-// bare appends a frame without a body.
-func bare(b []byte, f *frame) []byte {
+// sealFrame is shutFrame for a body of any size: a large one goes in parts before
+// the frame. It returns false, and b as it was before, if the body is too large.
+func sealFrame(b []byte, start, body int, f *frame) ([]byte, bool) {
+	switch n := len(b) - body; {
+	case n <= partBytes:
+		return b, shutFrame(b, start, body)
+	case n > maxBody:
+		return b[:start], false
+	}
+	rest := append([]byte(nil), b[body:]...)
+	b = b[:start]
+	for ; len(rest) > partBytes; rest = rest[partBytes:] {
+		b = appendFrame(b, &frame{kind: f.kind.part(), id: f.id}, rest[:partBytes])
+	}
+	return appendFrame(b, f, rest), true
+}
+
+// appendFrame appends f with a body that is not large.
+func appendFrame(b []byte, f *frame, body []byte) []byte {
 	start := len(b)
 	b = openFrame(b, f)
-	shutFrame(b, start, len(b))
+	at := len(b)
+	b = append(b, body...)
+	shutFrame(b, start, at)
 	return b
+}
+
+// parts puts bodies together again.
+type parts map[partKey][]byte
+
+type partKey struct {
+	of kind // request or answer part
+	id uint64
+}
+
+// add takes in a part.
+func (p parts) add(f *frame) error {
+	key := partKey{f.kind, f.id}
+	if len(p[key])+len(f.body) > maxBody {
+		return errFrame(fmt.Sprintf("the parts of a body have more than %d bytes", maxBody))
+	}
+	p[key] = append(p[key], f.body...)
+	return nil
+}
+
+// join makes a frame's body whole.
+func (p parts) join(f *frame) {
+	if len(p) == 0 {
+		return
+	}
+	key := partKey{f.kind.part(), f.id}
+	if before, ok := p[key]; ok {
+		f.body = append(before, f.body...)
+		delete(p, key)
+	}
 }
 
 // parseFrame reads a frame, without its tag and length. The body is part of b.

@@ -123,6 +123,21 @@ func TestCutFramesAreUnexpectedEOF(t *testing.T) {
 	}
 }
 
+// TestBodyOverTheCapIsRefused, by its sender and by its receiver.
+func TestBodyOverTheCapIsRefused(t *testing.T) {
+	b := make([]byte, maxBody+100) // fresh pages: never touched, so they take no memory
+	if got, ok := sealFrame(b, 4, 99, &frame{kind: kindRequest, id: 7}); ok || len(got) != 4 {
+		t.Errorf("%d bytes were sealed: %v, %d bytes are left", maxBody+1, ok, len(got))
+	}
+	p := parts{partKey{kindRequestPart, 7}: b[:maxBody]}
+	if err := p.add(&frame{kind: kindRequestPart, id: 7, body: []byte("x")}); !errors.Is(err, sdk.ErrInvalid) {
+		t.Errorf("one byte more was taken: %v", err)
+	}
+	if err := p.add(&frame{kind: kindAnswerPart, id: 7, body: []byte("x")}); err != nil {
+		t.Errorf("the part of another body: %v", err)
+	}
+}
+
 func FuzzFrames(f *testing.F) {
 	f.Add(encoded(someFrames[:2]))
 	f.Add(encoded(someFrames[3:]))

@@ -229,6 +229,7 @@ func (c *conn) readOwn(id uint64, call *call) (a answer, ok bool) {
 			c.receive(&f)
 			continue
 		}
+		c.parts.join(&f)
 		if own, _ := c.calls.take(id); own != nil {
 			return answerOf(&f), true
 		}

@@ -224,8 +224,6 @@ func (l *testLink) Call(ctx context.Context, m sdk.Message) ([]byte, error) {
 	case "exit":
 		fmt.Fprintln(os.Stderr, "exits as told")
 		os.Exit(7)
-	case "huge":
-		return make([]byte, maxFrame+1), nil
 	case "log":
 		log := l.r.env.Log()
 		log.Debug("below the level")

@@ -124,17 +124,18 @@ func answerWith[R any](r *request, object uint64, v R, app func([]byte, R) []byt
 	}
 	out := r.conn.out
 	start := len(out.pending)
-	b := openFrame(out.pending, &frame{kind: kindReply, id: r.id, object: object})
+	f := frame{kind: kindReply, id: r.id, object: object}
+	b := openFrame(out.pending, &f)
 	body := len(b)
 	b = app(b, v)
-	if !shutFrame(b, start, body) {
-		out.pending = b[:start]
+	size := len(b) - body
+	var ok bool
+	if out.pending, ok = sealFrame(b, start, body, &f); !ok {
 		out.commit(false)
 		r.answerError(fmt.Errorf("%w: the answer of %s has %d bytes, a call carries %d; ask for less at a time",
-			sdk.ErrInvalid, r.op, len(b)-body, sdk.MaxMessageBytes))
+			sdk.ErrInvalid, r.op, size, maxBody))
 		return
 	}
-	out.pending = b
 	r.answered = true
 	out.commit(r.conn.reqs.crowd())
 }

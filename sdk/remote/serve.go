@@ -81,9 +81,9 @@ func newGRPCServer(opts []grpc.ServerOption) *grpc.Server {
 }
 
 const (
-	// maxMessage is the most that one gRPC message of frames has: a full outbox and
-	// one frame more, and as much again for what is around them.
-	maxMessage = 2 * (outLimit + maxFrame)
+	// maxMessage is the most that one gRPC message of frames may have: some parts, or
+	// the longest frame of another author's.
+	maxMessage = 4*partBytes + maxFrame
 	// windowBytes is how much one side of a stream may send ahead of the other.
 	windowBytes = 4 << 20
 )

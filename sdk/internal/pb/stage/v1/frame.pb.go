@@ -3,7 +3,9 @@
 // Both sides send requests and replies over the same carrier. Each side numbers
 // its own requests from 1 and never uses a number again. Replies come in any
 // order. A frame has at most 16,842,752 bytes (16 MiB and 64 KiB); a side that
-// receives a longer one, or one it cannot read, ends the carrier.
+// receives a longer one, or one it cannot read, ends the carrier. A larger body goes
+// in parts: frames of kind REQUEST_PART or ANSWER_PART with the same id, in order,
+// and the frame itself with the rest. A body has at most 1 GiB and 1 MiB.
 //
 // An object (a lease, a database, rows ...) is made by the reply to a request,
 // which names it in Frame.object. Its methods are requests that name it again. It
@@ -35,13 +37,15 @@ const (
 type FrameKind int32
 
 const (
-	FrameKind_FRAME_KIND_UNSPECIFIED FrameKind = 0
-	FrameKind_FRAME_KIND_REQUEST     FrameKind = 1
-	FrameKind_FRAME_KIND_REPLY       FrameKind = 2
-	FrameKind_FRAME_KIND_ERROR       FrameKind = 3 // answers a request too
-	FrameKind_FRAME_KIND_CANCEL      FrameKind = 4 // the caller of request id gave up; it is still answered
-	FrameKind_FRAME_KIND_PING        FrameKind = 5 // answer at once with a pong of the same id
-	FrameKind_FRAME_KIND_PONG        FrameKind = 6
+	FrameKind_FRAME_KIND_UNSPECIFIED  FrameKind = 0
+	FrameKind_FRAME_KIND_REQUEST      FrameKind = 1
+	FrameKind_FRAME_KIND_REPLY        FrameKind = 2
+	FrameKind_FRAME_KIND_ERROR        FrameKind = 3 // answers a request too
+	FrameKind_FRAME_KIND_CANCEL       FrameKind = 4 // the caller of request id gave up; it is still answered
+	FrameKind_FRAME_KIND_PING         FrameKind = 5 // answer at once with a pong of the same id
+	FrameKind_FRAME_KIND_PONG         FrameKind = 6
+	FrameKind_FRAME_KIND_REQUEST_PART FrameKind = 7 // of the body of the request with this id
+	FrameKind_FRAME_KIND_ANSWER_PART  FrameKind = 8 // of the body of the reply or error with this id
 )
 
 // Enum value maps for FrameKind.
@@ -54,15 +58,19 @@ var (
 		4: "FRAME_KIND_CANCEL",
 		5: "FRAME_KIND_PING",
 		6: "FRAME_KIND_PONG",
+		7: "FRAME_KIND_REQUEST_PART",
+		8: "FRAME_KIND_ANSWER_PART",
 	}
 	FrameKind_value = map[string]int32{
-		"FRAME_KIND_UNSPECIFIED": 0,
-		"FRAME_KIND_REQUEST":     1,
-		"FRAME_KIND_REPLY":       2,
-		"FRAME_KIND_ERROR":       3,
-		"FRAME_KIND_CANCEL":      4,
-		"FRAME_KIND_PING":        5,
-		"FRAME_KIND_PONG":        6,
+		"FRAME_KIND_UNSPECIFIED":  0,
+		"FRAME_KIND_REQUEST":      1,
+		"FRAME_KIND_REPLY":        2,
+		"FRAME_KIND_ERROR":        3,
+		"FRAME_KIND_CANCEL":       4,
+		"FRAME_KIND_PING":         5,
+		"FRAME_KIND_PONG":         6,
+		"FRAME_KIND_REQUEST_PART": 7,
+		"FRAME_KIND_ANSWER_PART":  8,
 	}
 )
 
@@ -673,7 +681,7 @@ const file_stage_v1_frame_proto_rawDesc = "" +
 	"\x05first\x18\x02 \x01(\v2\x15.ramet.stage.v1.BlockR\x05first\x12'\n" +
 	"\x03err\x18\x03 \x01(\v2\x15.ramet.stage.v1.ErrorR\x03err\")\n" +
 	"\rSchemaVersion\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x12R\aversion*\xac\x01\n" +
+	"\aversion\x18\x01 \x01(\x12R\aversion*\xe5\x01\n" +
 	"\tFrameKind\x12\x1a\n" +
 	"\x16FRAME_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12FRAME_KIND_REQUEST\x10\x01\x12\x14\n" +
@@ -681,7 +689,9 @@ const file_stage_v1_frame_proto_rawDesc = "" +
 	"\x10FRAME_KIND_ERROR\x10\x03\x12\x15\n" +
 	"\x11FRAME_KIND_CANCEL\x10\x04\x12\x13\n" +
 	"\x0fFRAME_KIND_PING\x10\x05\x12\x13\n" +
-	"\x0fFRAME_KIND_PONG\x10\x06*\x93\n" +
+	"\x0fFRAME_KIND_PONG\x10\x06\x12\x1b\n" +
+	"\x17FRAME_KIND_REQUEST_PART\x10\a\x12\x1a\n" +
+	"\x16FRAME_KIND_ANSWER_PART\x10\b*\x93\n" +
 	"\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n" +
