@@ -45,10 +45,15 @@ type Running interface {
 	Watcher() Watcher     // serves [StageWatcher]
 
 	// WaitHealth returns as soon as the health differs from the one numbered seen
-	// (0: return the present one at once), or when ctx ends with its error.
+	// (0: return the present one at once), or when ctx ends with its error. Once it is
+	// [Failed], which it stays, every object of the plugin is dead: calls fail, those
+	// that were on their way with [ErrOutcomeUnknown] if they may have had an effect. The
+	// kernel closes the plugin and opens it again.
 	WaitHealth(ctx context.Context, seen uint64) (Health, error)
-	// Close ends the plugin and everything it still owns. Idempotent. It blocks
-	// until nothing of it runs, or returns [ErrUnclean] when ctx ends first.
+	// Close ends the plugin and everything it still owns, whatever its health.
+	// Idempotent. It blocks until nothing of it runs, or returns [ErrUnclean] when ctx
+	// ends first. The kernel takes nil for the proof that nothing of it writes any
+	// more, and lets the lock go.
 	Close(ctx context.Context) error
 }
 
