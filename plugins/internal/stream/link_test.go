@@ -30,7 +30,12 @@ func TestGoodbyeSaysWhatWasNotExecuted(t *testing.T) {
 func TestDeadlineHoldsWhenTheServerReadsNothing(t *testing.T) {
 	r, l := handMade(t, func(net.Conn, plain) {})
 	ctx := r.ctx
-	for range 6 { // the first fill the socket, the later ones find no room
+	full := func() bool {
+		l.out.mu.Lock()
+		defer l.out.mu.Unlock()
+		return l.out.backlogLocked() > r.host.Limits.OutBytes
+	}
+	for !full() && ctx.Err() == nil { // the first fill the socket
 		brief, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		_, err := l.Call(brief, sdk.Message{Op: "x", Body: make([]byte, 8<<20)})
 		cancel()
