@@ -64,7 +64,7 @@ var (
 
 // read reads the assembly at path without starting a program. It always returns a
 // file; what is wrong is in its faults. A path of "" or one where nothing is means
-// the bundled plugins with their defaults.
+// the bundled plugins with their defaults, the first for each stage.
 func read(path string, bundled []sdk.Plugin) *file {
 	f := &file{source: &source{path: path}}
 	if path != "" && !missing(path) {
@@ -90,9 +90,7 @@ func read(path string, bundled []sdk.Plugin) *file {
 		}
 	}
 	if len(f.parts) == 0 && len(f.list) == 0 {
-		for _, p := range bundled {
-			f.parts = append(f.parts, &part{name: p.Describe().Name, plugin: p, sound: true})
-		}
+		f.parts = defaults(bundled)
 	}
 	if f.programs() {
 		before := len(f.list)
@@ -104,6 +102,22 @@ func read(path string, bundled []sdk.Plugin) *file {
 		f.trusted = len(f.list) == before
 	}
 	return f
+}
+
+// defaults returns the first of the bundled plugins for each stage.
+func defaults(bundled []sdk.Plugin) (parts []*part) {
+	served := map[sdk.Stage]bool{}
+	for _, p := range bundled {
+		info := p.Describe()
+		if slices.ContainsFunc(info.Stages, func(s sdk.Stage) bool { return served[s] }) {
+			continue // an alternative, for a file that names it
+		}
+		for _, s := range info.Stages {
+			served[s] = true
+		}
+		parts = append(parts, &part{name: info.Name, plugin: p, sound: true})
+	}
+	return parts
 }
 
 // locate finds where the file's paths begin.

@@ -22,10 +22,10 @@ type Assembly struct {
 
 // Load reads the assembly at path, starts the programs it names, all at once, and
 // checks their options. bundled are the plugins that are linked in, usually
-// bundled.All().
+// bundled.All(); after those the list may hold alternatives for a file to name.
 //
 // path is a file of HCL or, if its name ends in .json, of JSON. An empty file means
-// the bundled plugins with their defaults, and so does "" or a path where nothing
+// the bundled plugins with their defaults, the first for each stage, and so does "" or a path where nothing
 // is: a program works without the file, and its user may add one. Found tells.
 //
 // The error is an *[Error] with every fault that was found. ctx bounds Load only.

@@ -14,6 +14,7 @@ import (
 	"github.com/ramet-io/ramet/kernel"
 	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
+	"github.com/ramet-io/ramet/sdk/sdktest"
 )
 
 // load loads a file that is in order.
@@ -53,6 +54,33 @@ func TestNothingSaidIsTheBundledDefault(t *testing.T) {
 				t.Errorf("Found: got %v", a.Found())
 			}
 		})
+	}
+}
+
+// TestAlternativesAreForFilesThatNameThem: a program may link in two plugins for one
+// stage; the first is the default.
+func TestAlternativesAreForFilesThatNameThem(t *testing.T) {
+	linked := append(bundled.All(), sdktest.MemTransport())
+	other := sdktest.MemTransport().Describe().Name
+	for path, want := range map[string]string{
+		"": "transport-unix",
+		write(t, "ramet.hcl", "plugin \""+other+"\" {}\nplugin \"failover-lease\" {}\nplugin \"store-sqlite\" {}\n"): other,
+	} {
+		a, err := assembly.Load(t.Context(), path, linked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range a.Parts() {
+			if slices.Contains(part.Stages, sdk.StageTransport) && part.Name != want {
+				t.Errorf("%q: %s serves the transport, want %s", path, part.Name, want)
+			}
+		}
+		if n := len(a.Parts()); n != 3 {
+			t.Errorf("%q: %d plugins", path, n)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -265,9 +265,36 @@ func TestPluginInfo(t *testing.T) {
 	}
 }
 
-// TestExampleFilesValidate copies examples/assembly to where its paths lead to the
-// plugin programs.
 func TestExampleFilesValidate(t *testing.T) {
+	dir := examples(t)
+	for _, name := range []string{"bundled.hcl", "bundled.hcl.json", "external.hcl", "zmq.hcl", "zmq-external.hcl"} {
+		works(t, "validate", filepath.Join(dir, name))
+	}
+}
+
+// TestDemoOnZeroMQ runs the demonstration unchanged on assemblies that differ from the
+// default by the transport only.
+func TestDemoOnZeroMQ(t *testing.T) {
+	dir := examples(t)
+	for _, name := range []string{"zmq.hcl", "zmq-external.hcl"} {
+		r := ramet(t, "", "demo", "--assembly", filepath.Join(dir, name), "--duration", "4s", "--kills", "2", "--stops", "0", "--json")
+		var got struct {
+			Kills, Acked, Lost, Duplicated int
+			Failures                       []string
+		}
+		if err := json.Unmarshal([]byte(r.out), &got); err != nil {
+			t.Fatalf("%s: exit %d, %v\n%s%s", name, r.status, err, r.out, r.errs)
+		}
+		if r.status != exitOK || got.Kills != 2 || got.Lost+got.Duplicated+len(got.Failures) > 0 || got.Acked < 50 {
+			t.Errorf("%s: exit %d, %+v\n%s", name, r.status, got, r.errs)
+		}
+	}
+}
+
+// examples copies examples/assembly to where its paths lead to the plugin programs,
+// and trusts those.
+func examples(t *testing.T) string {
+	t.Helper()
 	root := t.TempDir()
 	dir := filepath.Join(root, "examples", "assembly")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -279,8 +306,8 @@ func TestExampleFilesValidate(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS("../../examples/assembly")); err != nil {
 		t.Fatal(err)
 	}
-	works(t, "plugin", "lock", "--assembly", filepath.Join(dir, "external.hcl"))
-	for _, name := range []string{"bundled.hcl", "bundled.hcl.json", "external.hcl"} {
-		works(t, "validate", filepath.Join(dir, name))
+	for _, name := range []string{"external.hcl", "zmq-external.hcl"} {
+		works(t, "plugin", "lock", "--assembly", filepath.Join(dir, name))
 	}
+	return dir
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/cmd/ramet/internal/demo"
 	"github.com/ramet-io/ramet/plugins/bundled"
 )
@@ -88,7 +89,7 @@ func plugins(c *cobra.Command, w *workspace, external bool, o *demo.Options) (re
 	if remove, err = w.temporary(c, external); err != nil {
 		return nil, err
 	}
-	parts, err := assembly.List(w.file, bundled.All())
+	parts, err := assembly.List(w.file, available.Plugins())
 	programs := slices.ContainsFunc(parts, func(p assembly.Part) bool { return p.Path != "" })
 	switch {
 	case err != nil:
@@ -158,7 +159,7 @@ func externalAssembly(c *cobra.Command) (file string, remove func(), err error) 
 	if err := create(file, text, false); err != nil {
 		return "", nil, err
 	}
-	if _, err := assembly.Lock(c.Context(), file, bundled.All()); err != nil {
+	if _, err := assembly.Lock(c.Context(), file, available.Plugins()); err != nil {
 		return "", nil, err
 	}
 	return file, func() { os.RemoveAll(dir) }, nil

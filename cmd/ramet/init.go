@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 )
@@ -96,7 +97,7 @@ func initialise(c *cobra.Command, file, programs string, force bool) error {
 	out := c.OutOrStdout()
 	fmt.Fprintf(out, "wrote %s\n", file)
 	if programs != "" {
-		if _, err := assembly.Lock(c.Context(), file, bundled.All()); err != nil {
+		if _, err := assembly.Lock(c.Context(), file, available.Plugins()); err != nil {
 			return errors.Join(err, os.Remove(file))
 		}
 		fmt.Fprintf(out, "wrote %s\n", assembly.LockFile(file))

@@ -46,7 +46,7 @@ func buildAll(dir string) error {
 	}
 	for _, args := range [][]string{
 		{"build", "-o", program, "."},
-		{"build", "-o", plugins, "../../plugins/store-sqlite", "../../plugins/transport-unix", "../../plugins/failover-lease"},
+		{"build", "-o", plugins, "../../plugins/store-sqlite", "../../plugins/transport-unix", "../../plugins/transport-zmq", "../../plugins/failover-lease"},
 	} {
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("go %q: %w\n%s", args, err, out)

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/assembly"
-	"github.com/ramet-io/ramet/plugins/bundled"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -43,7 +43,7 @@ the version of a program is the one in the lock file.`,
 					return err
 				}
 			}
-			parts, err := assembly.List(w.chosen(), bundled.All())
+			parts, err := assembly.List(w.chosen(), available.Plugins())
 			return errors.Join(err, showParts(c, parts, asJSON))
 		},
 	}
@@ -74,7 +74,7 @@ version it starts it: lock only what you would run.`,
 			if err := present(file); err != nil {
 				return err
 			}
-			parts, err := assembly.Lock(c.Context(), file, bundled.All(), names...)
+			parts, err := assembly.Lock(c.Context(), file, available.Plugins(), names...)
 			if err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ It exits with 2 if one would be refused.`,
 			if err := present(file); err != nil {
 				return err
 			}
-			parts, err := assembly.List(file, bundled.All())
+			parts, err := assembly.List(file, available.Plugins())
 			if err = errors.Join(err, showParts(c, parts, asJSON)); err != nil {
 				return err
 			}

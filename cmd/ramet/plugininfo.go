@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/kernel"
-	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 	"github.com/ramet-io/ramet/sdk/remote"
 )
@@ -56,7 +56,7 @@ lock file says.`,
 
 // named returns what a plugin of the assembly, or a bundled one, says of itself.
 func (w *workspace) named(ctx context.Context, c *cobra.Command, name string) (sdk.Info, error) {
-	plugins := bundled.All()
+	plugins := available.Plugins()
 	if w.file != "" {
 		asm, err := w.load(ctx, c.ErrOrStderr())
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/kernel"
-	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -55,7 +55,7 @@ type verdict struct {
 
 func validate(c *cobra.Command, file string, asJSON bool) error {
 	v := verdict{File: file, OK: true, Faults: []assembly.Fault{}, Warnings: []string{}, Plugins: []assembly.Part{}}
-	asm, err := assembly.Load(c.Context(), file, bundled.All())
+	asm, err := assembly.Load(c.Context(), file, available.Plugins())
 	var faults *assembly.Error
 	if errors.As(err, &faults) {
 		v.OK, v.Faults = false, faults.Faults

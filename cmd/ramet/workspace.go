@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/kernel"
-	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -93,7 +93,7 @@ func (w *workspace) config(ctx context.Context, c *cobra.Command, base kernel.Co
 
 // load loads the assembly, which must be there if one was named.
 func (w *workspace) load(ctx context.Context, errs io.Writer) (*assembly.Assembly, error) {
-	asm, err := assembly.Load(ctx, w.file, bundled.All())
+	asm, err := assembly.Load(ctx, w.file, available.Plugins())
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,7 @@
 // Package bundled names the plugins that are linked into a program. It is the one
-// place that does: a program which wants others builds its own slice.
+// place that does: a program which wants others builds its own slice. One plugin serves
+// each stage; an alternative such as package zmq of transport-zmq, which brings a
+// library of its own, is linked in by who appends it to All for an assembly to name.
 package bundled
 
 import (

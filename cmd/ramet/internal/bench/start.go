@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/cmd/ramet/internal/demo"
 	"github.com/ramet-io/ramet/kernel"
-	"github.com/ramet-io/ramet/plugins/bundled"
 	"github.com/ramet-io/ramet/sdk"
 )
 
@@ -54,7 +54,7 @@ func timeStarts(ctx context.Context, file, dir string, runs int, want sdk.Role) 
 	took := make([]time.Duration, 0, runs)
 	for range runs {
 		began := time.Now()
-		asm, err := assembly.Load(ctx, file, bundled.All())
+		asm, err := assembly.Load(ctx, file, available.Plugins())
 		if err != nil {
 			return nil, err
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/ramet-io/ramet/assembly"
+	"github.com/ramet-io/ramet/cmd/ramet/internal/available"
 	"github.com/ramet-io/ramet/kernel"
-	"github.com/ramet-io/ramet/plugins/bundled"
 )
 
 const schemaVersion = 1
@@ -47,7 +47,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 // plugins and durability, and a fresh database of the demonstration's own. asm is
 // closed after the instance.
 func config(ctx context.Context, file, workdir, name string, ttl time.Duration, failover bool) (kernel.Config, *assembly.Assembly, error) {
-	asm, err := assembly.Load(ctx, file, bundled.All())
+	asm, err := assembly.Load(ctx, file, available.Plugins())
 	if err != nil {
 		return kernel.Config{}, nil, err
 	}
