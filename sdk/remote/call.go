@@ -103,8 +103,8 @@ func (t *callTable) fail(c *conn, why error) {
 
 // invoke makes a call and waits for its answer. The argument is encoded straight
 // into the outbox. The deadline of ctx travels along; when ctx ends the other side
-// is told, and what it then answers counts, if it does so within answerGrace. A
-// call whose ctx has ended already is sent all the same: whether that matters is
+// is told, and what it then answers counts, if it does so within answerGrace or the
+// method is one that is not interrupted. A call whose ctx has ended already is sent all the same: whether that matters is
 // for the method to say.
 //
 // The error is the other side's, *brokenError, *silentError, or [sdk.ErrInvalid]
@@ -151,11 +151,11 @@ func invoke[A any](ctx context.Context, c *conn, o op, object, epoch uint64, arg
 			return a, a.err
 		}
 	}
-	return c.await(ctx, id, call)
+	return c.await(ctx, id, call, o)
 }
 
 // await waits for a call's answer.
-func (c *conn) await(ctx context.Context, id uint64, call *call) (answer, error) {
+func (c *conn) await(ctx context.Context, id uint64, call *call, o op) (answer, error) {
 	select {
 	case a := <-call.answer:
 		callPool.Put(call)
@@ -163,17 +163,19 @@ func (c *conn) await(ctx context.Context, id uint64, call *call) (answer, error)
 	case <-ctx.Done():
 	}
 	c.post(&frame{kind: kindCancel, id: id, abandoned: errors.Is(ctx.Err(), context.Canceled)}, nil)
-	grace := time.NewTimer(answerGrace)
-	defer grace.Stop()
-	select {
-	case a := <-call.answer:
-		callPool.Put(call)
-		return a, a.err
-	case <-grace.C:
-	}
-	if c.calls.forget(id) {
-		callPool.Put(call)
-		return answer{}, &silentError{ctx.Err()}
+	if !o.uninterrupted() {
+		grace := time.NewTimer(answerGrace)
+		defer grace.Stop()
+		select {
+		case a := <-call.answer:
+			callPool.Put(call)
+			return a, a.err
+		case <-grace.C:
+		}
+		if c.calls.forget(id) {
+			callPool.Put(call)
+			return answer{}, &silentError{ctx.Err()}
+		}
 	}
 	a := <-call.answer
 	callPool.Put(call)

@@ -22,9 +22,9 @@ const (
 	// idleWorkers is how many goroutines are kept for the next request.
 	idleWorkers = 64
 	// answerGrace is how long the answer to a call is waited for after its context
-	// ended and the other side was told. It is what the plugin says that counts (it may
-	// have committed just now); but a stopped process must not hold its callers.
-	answerGrace = 100 * time.Millisecond
+	// ended and the other side was told: it is what the plugin says that counts. One
+	// that hangs is killed sooner.
+	answerGrace = time.Second
 )
 
 // carrier moves the bytes of frames between two processes.

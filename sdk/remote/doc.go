@@ -23,6 +23,10 @@
 // missing answer to a ping and killed within a second. A plugin that does not
 // close, or does not give back what it holds in the time it has, is killed too.
 //
+// When a call's context ends the plugin is told, and what it answers then counts: it
+// knows whether it had committed. A commit is waited for to its end; anything else
+// for a second.
+//
 // # When the host dies
 //
 // The plugin exits: at the end of the carrier, by the system's death signal

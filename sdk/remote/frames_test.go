@@ -75,6 +75,21 @@ func TestPluginAnswersAfterTheDeadline(t *testing.T) {
 	}
 }
 
+// TestCommitThatOutlastsItsDeadlineIsWaitedFor: its outcome is about to be known, and
+// a primary would step down for an unknown one.
+func TestCommitThatOutlastsItsDeadlineIsWaitedFor(t *testing.T) {
+	sdktest.NoLeaks(t)
+	db, err := openProgram(t, program(t, "good"), nil).Store().Open(within(t), sdk.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if got, err := db.Apply(ctx, 1, nil); err != nil || len(got) != 1 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 func TestCancelledCallIsCancelledInThePlugin(t *testing.T) {
 	sdktest.NoLeaks(t)
 	l := dial(t, openProgram(t, program(t, "good"), nil))

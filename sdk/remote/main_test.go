@@ -181,6 +181,12 @@ func (testDB) Prepare(_ context.Context, text string) (sdk.Prepared, error) {
 	}
 	return sdk.Prepared{Reason: text}, nil
 }
+
+// Apply commits, and takes longer than anybody waits.
+func (testDB) Apply(context.Context, uint64, []sdk.Request) ([]sdk.Result, error) {
+	time.Sleep(answerGrace + 300*time.Millisecond)
+	return []sdk.Result{{RowsAffected: 1}}, nil
+}
 func (testDB) Close(context.Context) error { return nil }
 
 type testWatcher struct{}
@@ -219,7 +225,7 @@ func (l *testLink) Call(ctx context.Context, m sdk.Message) ([]byte, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	case "deaf": // to its context
-		time.Sleep(400 * time.Millisecond)
+		time.Sleep(answerGrace + 300*time.Millisecond)
 		return []byte("late"), nil
 	case "exit":
 		fmt.Fprintln(os.Stderr, "exits as told")

@@ -96,6 +96,17 @@ func (o op) String() string {
 	return fmt.Sprintf("operation %d", uint32(o))
 }
 
+// uninterrupted reports whether a method that has begun ends in its own time,
+// whatever becomes of its context: a commit. Giving it up would make an outcome
+// unknown that is about to be known. If its plugin dies or hangs that ends it.
+func (o op) uninterrupted() bool {
+	switch o {
+	case opDBAdvance, opDBSetSchema, opDBApply, opTxCommit:
+		return true
+	}
+	return false
+}
+
 // stage returns the stage that the operation belongs to.
 func (o op) stage() string {
 	switch {
