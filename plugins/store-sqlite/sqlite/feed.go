@@ -24,7 +24,7 @@ func (d *db) Changes(ctx context.Context, from sdk.Position) (sdk.Feed, error) {
 	defer d.gate.leave()
 	if from.IsZero() {
 		var m meta
-		if err := d.read(ctx, func(c *conn) (err error) { m, err = c.readMeta(); return err }); err != nil {
+		if err := d.read(ctx, func(c *conn) (err error) { m, err = c.readLog(); return err }); err != nil {
 			return nil, err
 		}
 		from = sdk.Position{Lineage: m.lineage, Row: m.trimmed}
@@ -69,7 +69,7 @@ func (f *feed) Next(ctx context.Context) ([]sdk.Change, error) {
 
 // page reads the changes after a position, or a gap if some of them are gone.
 func (c *conn) page(after sdk.Position) ([]sdk.Change, error) {
-	m, err := c.readMeta()
+	m, err := c.readLog()
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,8 @@ func (c *conn) page(after sdk.Position) ([]sdk.Change, error) {
 		return gap(m.trimmed), nil
 	case after.Row > m.newest:
 		return gap(m.newest), nil // the database went back in time
+	case after.Row == m.newest:
+		return nil, nil
 	}
 	page, requests, err := c.changes(m.lineage, after.Row, pageChanges+1)
 	if err != nil || len(page) <= pageChanges {

@@ -54,6 +54,8 @@ const (
 	sqlEpoch    = `SELECT epoch FROM ramet_meta WHERE id = 1`
 	sqlReadMeta = `SELECT format, workspace, lineage, epoch, owner, schema_version, file, trimmed,
 		max(trimmed, coalesce((SELECT max(pos) FROM ramet_changes), 0)) FROM ramet_meta WHERE id = 1`
+	sqlReadLog = `SELECT lineage, epoch, trimmed, max(trimmed, coalesce((SELECT max(pos) FROM ramet_changes), 0))
+		FROM ramet_meta WHERE id = 1`
 	sqlAddMeta   = `INSERT INTO ramet_meta VALUES (1, ?, ?, ?, 0, NULL, 0, ?, 0)`
 	sqlSetOwner  = `UPDATE ramet_meta SET workspace = ?, lineage = ?, epoch = ?, owner = ?, file = ?, trimmed = ? WHERE id = 1`
 	sqlSetSchema = `UPDATE ramet_meta SET schema_version = ? WHERE id = 1`
@@ -88,7 +90,7 @@ func (c *conn) readMeta() (meta, error) {
 		return meta{}, err
 	}
 	if !found {
-		return meta{}, fmt.Errorf("%w: the row of ramet_meta is missing; restore a backup", sdk.ErrCorrupt)
+		return meta{}, errNoMeta
 	}
 	m := meta{
 		format: toInt(dest[0]), workspace: toText(dest[1]), lineage: toText(dest[2]), epoch: uint64(toInt(dest[3])),
@@ -101,6 +103,22 @@ func (c *conn) readMeta() (meta, error) {
 	}
 	return m, nil
 }
+
+// readLog reads of the meta data what a feed needs. Every feed of every instance does
+// so after each commit, and the owner alone would be half of the work.
+func (c *conn) readLog() (meta, error) {
+	var dest [4]driver.Value
+	found, err := c.row(dest[:], sqlReadLog)
+	if err != nil {
+		return meta{}, err
+	}
+	if !found {
+		return meta{}, errNoMeta
+	}
+	return meta{lineage: toText(dest[0]), epoch: uint64(toInt(dest[1])), trimmed: uint64(toInt(dest[2])), newest: uint64(toInt(dest[3]))}, nil
+}
+
+var errNoMeta = fmt.Errorf("%w: the row of ramet_meta is missing; restore a backup", sdk.ErrCorrupt)
 
 // checkEpoch compares the stored epoch with the caller's, inside the present
 // transaction: this is what fences an old primary. Epoch 0 is that of a store
@@ -123,7 +141,7 @@ func (c *conn) epoch() (uint64, error) {
 		return 0, err
 	}
 	if !found {
-		return 0, fmt.Errorf("%w: the row of ramet_meta is missing; restore a backup", sdk.ErrCorrupt)
+		return 0, errNoMeta
 	}
 	return uint64(toInt(dest[0])), nil
 }
