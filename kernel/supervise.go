@@ -143,6 +143,12 @@ func (i *Instance) watchHealth(ctx context.Context, p *plugin) error {
 			break
 		}
 		l.heed(h, err)
+		if err == nil && h.Number == seen { // against the contract; it must not spin
+			select {
+			case <-ctx.Done():
+			case <-time.After(sameHealthPause):
+			}
+		}
 		if h.Condition == sdk.Degraded {
 			i.degrade(p.key(), errors.New(h.Reason))
 		} else if err == nil && h.Condition == sdk.Ready {
@@ -151,6 +157,10 @@ func (i *Instance) watchHealth(ctx context.Context, p *plugin) error {
 	}
 	return l.why()
 }
+
+// sameHealthPause is how long a plugin is left alone that answers WaitHealth with the
+// health that is known.
+const sameHealthPause = time.Second
 
 // bury ends a failed plugin.
 func (i *Instance) bury(ctx context.Context, p *plugin) error {

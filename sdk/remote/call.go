@@ -74,6 +74,13 @@ func (t *callTable) take(id uint64) (c *call, late bool) {
 	return nil, late
 }
 
+// wants reports whether a call is in flight: parts of another answer are dropped.
+func (t *callTable) wants(id uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open[id] != nil
+}
+
 // forget gives a call up; false if it is being answered.
 func (t *callTable) forget(id uint64) bool {
 	t.mu.Lock()
@@ -138,9 +145,10 @@ func invoke[A any](ctx context.Context, c *conn, o op, object, epoch uint64, arg
 	size := len(b) - body
 	var ok bool
 	if c.out.pending, ok = sealFrame(b, start, body, &f); !ok {
-		c.calls.take(id)
+		if mine, _ := c.calls.take(id); mine != nil {
+			callPool.Put(call) // else the end of the conn answers it
+		}
 		c.out.commit(false)
-		callPool.Put(call)
 		return answer{}, fmt.Errorf("%w: the argument of %s has %d bytes, a call carries %d; make it smaller or split it",
 			sdk.ErrInvalid, o, size, maxBody)
 	}

@@ -49,7 +49,10 @@ type child struct {
 // startChild starts a process of the opened file, shakes hands and asks it what it
 // is.
 func startChild(ctx context.Context, p Program, file *os.File) (*child, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.StartTimeout)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.StartTimeout, errStartTimeout)
 	defer cancel()
 	dir, err := socketDir()
 	if err != nil {
@@ -71,12 +74,15 @@ func startChild(ctx context.Context, p Program, file *os.File) (*child, error) {
 		return nil, err
 	}
 	if err := p.replaced(file); err != nil {
-		return nil, errors.Join(err, c.end(ctx))
+		return nil, errors.Join(err, c.end())
 	}
 	c.wg.Go(c.watch)
 	c.wg.Go(c.guard)
 	return c, nil
 }
+
+// errStartTimeout tells Program.StartTimeout from the end of the caller's context.
+var errStartTimeout = errors.New("start timeout")
 
 // prepare makes everything that is needed before the process runs.
 func (c *child) prepare(dir string, file *os.File, pair **pairCarrier) error {
@@ -250,8 +256,9 @@ func (c *child) kill(why error) {
 }
 
 // end ends the child and frees everything. Its plugin was drained, or does not
-// matter. It blocks until the process is gone and nothing of it runs.
-func (c *child) end(ctx context.Context) error {
+// matter. It blocks until the process is gone and nothing of it runs, for goneGrace
+// at most, whatever context the caller has: a killed process takes its time to go.
+func (c *child) end() error {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
@@ -263,12 +270,16 @@ func (c *child) end(ctx context.Context) error {
 	}
 	select {
 	case <-c.proc.done:
-	case <-ctx.Done():
-		return fmt.Errorf("%w: plugin %s: process %d was killed and is not gone: %w", sdk.ErrUnclean, c.program.Name, c.proc.ident(), ctx.Err())
+	case <-time.After(goneGrace):
+		return fmt.Errorf("%w: plugin %s: process %d was killed and is not gone after %v", sdk.ErrUnclean, c.program.Name, c.proc.ident(), goneGrace)
 	}
 	c.free()
 	return nil
 }
+
+// goneGrace is how long a killed process may take to go: one that waits for a disk
+// cannot be killed meanwhile.
+const goneGrace = 5 * time.Second
 
 // errClosed is the end of a carrier that the host closed.
 var errClosed = errors.New("it was closed")

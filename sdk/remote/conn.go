@@ -131,6 +131,10 @@ func (c *conn) reader() {
 func (c *conn) receive(f *frame) bool {
 	switch f.kind {
 	case kindRequestPart, kindAnswerPart:
+		if f.kind == kindAnswerPart && !c.calls.wants(f.id) {
+			c.strange(fmt.Sprintf("a part of an answer to call %d, which nobody waits for", f.id))
+			return true
+		}
 		if err := c.parts.add(f); err != nil {
 			c.fail(err)
 		}

@@ -102,11 +102,11 @@ func (c *child) startError(ctx context.Context, err error) error {
 	case strings.Contains(err.Error(), "incompatible API version"), strings.Contains(err.Error(), "incompatible core API version"):
 		return fmt.Errorf("%w: plugin %s speaks another version of the plugin protocol than %d: %v; install a version of it that fits",
 			sdk.ErrIncompatible, name, protocolVersion, err)
-	case errors.Is(over, context.DeadlineExceeded):
+	case over != nil && context.Cause(ctx) == errStartTimeout:
 		return fmt.Errorf("%w: plugin %s (pid %d) did not finish the handshake within %v and was killed; %s",
 			sdk.ErrUnavailable, name, pid, c.program.StartTimeout, c.logs.quote())
 	case over != nil:
-		return over
+		return fmt.Errorf("plugin %s (pid %d) was killed before it was ready: %w; %s", name, pid, over, c.logs.quote())
 	case how != "":
 		return fmt.Errorf("%w: plugin %s (pid %d) %s before it was ready; %s", sdk.ErrUnavailable, name, pid, how, c.logs.quote())
 	}

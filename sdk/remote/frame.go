@@ -134,8 +134,16 @@ func appendFrame(b []byte, f *frame, body []byte) []byte {
 	return b
 }
 
-// parts puts bodies together again.
+// parts puts bodies together again. What is not whole yet is at most maxParts in
+// all, whatever the other side sends.
 type parts map[partKey][]byte
+
+// maxParts bounds the bytes of bodies that are not whole: one of the largest, and
+// some of a usual size.
+const maxParts = maxBody + 256<<20
+
+// maxOpenBodies bounds how many bodies come in parts at the same time.
+const maxOpenBodies = 4096
 
 type partKey struct {
 	of kind // request or answer part
@@ -147,6 +155,13 @@ func (p parts) add(f *frame) error {
 	key := partKey{f.kind, f.id}
 	if len(p[key])+len(f.body) > maxBody {
 		return errFrame(fmt.Sprintf("the parts of a body have more than %d bytes", maxBody))
+	}
+	held := len(f.body)
+	for _, b := range p {
+		held += len(b)
+	}
+	if held > maxParts || len(p) > maxOpenBodies {
+		return errFrame(fmt.Sprintf("%d bodies that are not whole have %d bytes, the limits are %d and %d", len(p)+1, held, maxOpenBodies, maxParts))
 	}
 	p[key] = append(p[key], f.body...)
 	return nil

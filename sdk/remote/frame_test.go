@@ -138,6 +138,22 @@ func TestBodyOverTheCapIsRefused(t *testing.T) {
 	}
 }
 
+// TestBodiesThatNeverEndAreRefused: many ids, each with a part that nothing follows.
+func TestBodiesThatNeverEndAreRefused(t *testing.T) {
+	for name, part := range map[string][]byte{"large": make([]byte, partBytes), "tiny": {1}} {
+		p := parts{}
+		var err error
+		id := uint64(0)
+		for err == nil && id < 10*maxOpenBodies {
+			id++
+			err = p.add(&frame{kind: kindRequestPart, id: id, body: part})
+		}
+		if !errors.Is(err, sdk.ErrInvalid) {
+			t.Errorf("%s: %d bodies were begun: %v", name, id, err)
+		}
+	}
+}
+
 func FuzzFrames(f *testing.F) {
 	f.Add(encoded(someFrames[:2]))
 	f.Add(encoded(someFrames[3:]))

@@ -132,7 +132,7 @@ func (p *Plugin) Open(ctx context.Context, env sdk.Env) (sdk.Running, error) {
 	}
 	r, err := c.open(ctx, env)
 	if err != nil {
-		return nil, errors.Join(err, c.end(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, c.end())
 	}
 	return r, nil
 }
@@ -140,7 +140,7 @@ func (p *Plugin) Open(ctx context.Context, env sdk.Env) (sdk.Running, error) {
 // Close ends the process that waits to be opened, if there is one, and forgets the
 // verified file: a later Open verifies the program anew. It does not end what Open
 // returned. It blocks until the process is gone, about a second at most if it
-// hangs. Idempotent.
+// hangs, also when ctx has ended. Idempotent.
 func (p *Plugin) Close(ctx context.Context) error {
 	p.mu.Lock()
 	idle, file := p.idle, p.file
@@ -152,7 +152,7 @@ func (p *Plugin) Close(ctx context.Context) error {
 	if idle == nil {
 		return nil
 	}
-	return idle.end(ctx)
+	return idle.end()
 }
 
 // take returns a process that is not opened: the idle one, or a new one.
@@ -165,17 +165,20 @@ func (p *Plugin) take(ctx context.Context) (*child, error) {
 		if c.alive() {
 			return c, nil
 		}
-		_ = c.end(ctx) // it is dead already; this frees what we hold of it
+		_ = c.end() // it is dead already; this frees what we hold of it
 	}
 	return p.launch(ctx)
 }
 
-// launch starts a process of the verified file.
+// launch starts a process of the verified file. A file that was opened for an
+// earlier process is checked again: whoever may write it may have done so since.
 func (p *Plugin) launch(ctx context.Context) (*child, error) {
 	p.mu.Lock()
 	var err error
 	if p.file == nil {
 		p.file, err = p.program.verify()
+	} else if p.info.Name != "" {
+		err = p.program.check(p.file)
 	}
 	file := p.file
 	p.mu.Unlock()
@@ -188,7 +191,7 @@ func (p *Plugin) launch(ctx context.Context) (*child, error) {
 	}
 	if p.info.Name != "" && !reflect.DeepEqual(p.info, c.info) {
 		return nil, errors.Join(fmt.Errorf("%w: plugin %s was %s %s when first launched and is %s %s now; launch it anew",
-			sdk.ErrIncompatible, p.program.Name, p.info.Name, p.info.Version, c.info.Name, c.info.Version), c.end(ctx))
+			sdk.ErrIncompatible, p.program.Name, p.info.Name, p.info.Version, c.info.Name, c.info.Version), c.end())
 	}
 	return c, nil
 }

@@ -88,6 +88,23 @@ func TestLaunchCancelled(t *testing.T) {
 	}
 }
 
+// TestLaunchWithEndedContext: it does not wait for a program that never gets ready.
+func TestLaunchWithEndedContext(t *testing.T) {
+	sdktest.NoLeaks(t)
+	p := program(t, "no handshake")
+	p.StartTimeout = time.Hour
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Launch(over, p); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := Launch(soon, p); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestProgramOfOlderOrNewerProtocol(t *testing.T) {
 	for _, role := range []string{"older protocol", "newer protocol"} {
 		t.Run(role, func(t *testing.T) {

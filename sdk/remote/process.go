@@ -35,10 +35,11 @@ type process struct {
 	done    chan struct{} // closed when the process is gone and its output read
 	readers sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows
-	pid   int        // 0: not started
-	first string     // what it printed instead of a handshake
-	state string     // how it ended
+	mu     sync.Mutex // guards what follows
+	pid    int        // 0: not started
+	killed bool       // as soon as it is started
+	first  string     // what it printed instead of a handshake
+	state  string     // how it ended
 }
 
 var _ runner.Runner = (*process)(nil)
@@ -99,6 +100,9 @@ func (r *process) Start(context.Context) error {
 		if err == nil {
 			r.mu.Lock()
 			r.pid = r.cmd.Process.Pid
+			if r.killed {
+				_ = r.cmd.Process.Kill()
+			}
 			r.mu.Unlock()
 			for _, c := range r.keep {
 				c.Close()
@@ -178,9 +182,12 @@ func (r *process) readStdout() {
 	}
 }
 
-// kill ends the process at once.
+// kill ends the process at once, also one that is about to start.
 func (r *process) kill() {
-	if r.ident() != 0 { // so cmd.Process is set
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.killed = true
+	if r.pid != 0 { // so cmd.Process is set
 		_ = r.cmd.Process.Kill()
 	}
 }

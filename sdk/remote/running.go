@@ -138,10 +138,7 @@ func (r *running) Close(ctx context.Context) error {
 		}
 	}
 	err := r.drain(ctx)
-	// The process's end is not the caller's to cancel, and does not take long.
-	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if ended := r.c.end(budget); ended != nil {
+	if ended := r.c.end(); ended != nil {
 		return ended
 	}
 	return err
