@@ -93,6 +93,7 @@ soak: build
 bench: build
 	$(BIN) bench read
 	$(BIN) bench start
+	$(BIN) bench transport
 	$(BIN) bench remote
 	$(BIN) bench failover
 

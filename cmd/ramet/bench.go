@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ func newBench() *cobra.Command {
 		Args:  exactly(0, 0),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchFailover(), newBenchStart(), newBenchRead(), newBenchRemote())
+	c.AddCommand(newBenchFailover(), newBenchStart(), newBenchRead(), newBenchRemote(), newBenchTransport())
 	return c
 }
 
@@ -108,6 +109,21 @@ func newBenchRemote() *cobra.Command {
 	return c
 }
 
+func newBenchTransport() *cobra.Command {
+	var rounds int
+	var span time.Duration
+	c := benchCommand("transport", "calls and events on each transport, beside the bare ZeroMQ library",
+		func(c *cobra.Command, dir string, _ bool) (figures, error) {
+			if rounds < 1 || span <= 0 {
+				return nil, usage(c, fmt.Errorf("--rounds must be 1 or more and --span more than 0"))
+			}
+			return bench.RunTransport(c.Context(), dir, rounds, span)
+		})
+	c.Flags().IntVar(&rounds, "rounds", 10_000, "calls of each kind")
+	c.Flags().DurationVar(&span, "span", 500*time.Millisecond, "how long events are published at each rate")
+	return c
+}
+
 // benchCommand is what the benchmarks have in common. They use temporary
 // workspaces of their own, below --workdir if it is given.
 func benchCommand(use, short string, run func(c *cobra.Command, dir string, verbose bool) (figures, error)) *cobra.Command {
@@ -144,6 +160,9 @@ func newRemoteNodes() []*cobra.Command {
 		return &cobra.Command{Use: use, Hidden: true, Args: exactly(args, args), RunE: run}
 	}
 	return []*cobra.Command{
+		hidden("transport-node", 2, func(c *cobra.Command, args []string) error {
+			return bench.TransportNode(c.Context(), args[0], args[1], c.InOrStdin(), c.OutOrStdout())
+		}),
 		hidden("raw-echo", 1, func(_ *cobra.Command, args []string) error { return bench.RawEcho(args[0]) }),
 		hidden("echo-host", 0, func(c *cobra.Command, _ []string) error { return bench.EchoHost(c.Context(), c.OutOrStdout()) }),
 		hidden("echo-plugin", 0, func(*cobra.Command, []string) error { remote.Serve(bench.EchoPlugin{}); return nil }),

@@ -128,6 +128,23 @@ func TestBenchRead(t *testing.T) {
 	}
 }
 
+func TestBenchTransport(t *testing.T) {
+	var got struct {
+		Calls  []struct{ Kind string }
+		Events []struct{ Published, Delivered, Reported, Silent int }
+	}
+	// So few events that no queue is full, but for the flood without a pause.
+	out := works(t, "bench", "transport", "--rounds", "1", "--span", "20ms", "--json")
+	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Calls) != 5 || len(got.Events) != 30 {
+		t.Fatalf("got %s (%v)", out, err)
+	}
+	for _, e := range got.Events {
+		if e.Delivered+e.Reported+e.Silent != 8*e.Published {
+			t.Errorf("got %+v", e)
+		}
+	}
+}
+
 func TestBenchFailover(t *testing.T) {
 	var got struct {
 		Kills int

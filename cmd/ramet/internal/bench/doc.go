@@ -1,6 +1,7 @@
 // Package bench measures with real processes what the targets are stated in: the
 // write gap after a kill as a multiple of the floor F, the start of an instance,
-// and reads as a fraction of the bare driver's. Everything a ratio is made of is
+// reads as a fraction of the bare driver's, and calls as a fraction of the bare
+// library's or socket's. Everything a ratio is made of is
 // measured in the same run, interleaved.
 package bench
 
