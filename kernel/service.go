@@ -70,14 +70,13 @@ func (s *service) Ended(from sdk.Peer) {
 	}
 }
 
-// hello enters a secondary in the list of members and returns the list.
+// hello enters a secondary in the list of members and returns the list. The pid is
+// as the instance says: what the system knows of the peer is the process of its
+// transport, which may be a program of its own.
 func (s *service) hello(from sdk.Peer, body []byte) ([]byte, error) {
 	var m InstanceStatus
 	if err := json.Unmarshal(body, &m); err != nil {
 		return nil, fmt.Errorf("%w: hello of session %s: %w", sdk.ErrInvalid, from.Session, err)
-	}
-	if from.PID != 0 {
-		m.PID = from.PID // as the system says, not as the peer does
 	}
 	if s.i.members.enter(from.Session, m) {
 		s.i.tellMembers()

@@ -105,6 +105,18 @@ func TestInitThatCannotLockLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestInitThatFailsKeepsTheFileThatWasThere, with the edits of its owner.
+func TestInitThatFailsKeepsTheFileThatWasThere(t *testing.T) {
+	path := file(t, "ramet.hcl", "# my own edits\n")
+	r := ramet(t, "", "init", "--external", "--force", "--plugins", t.TempDir(), path)
+	if r.status != exitUsage || strings.Contains(r.out, "wrote") {
+		t.Errorf("exit %d: %s%s", r.status, r.out, r.errs)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "# my own edits\n" {
+		t.Errorf("the file holds %q (%v)", text, err)
+	}
+}
+
 func TestAssemblyIsNamedByFlagOrVariableOnly(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ramet.hcl")

@@ -89,19 +89,27 @@ func canonical(path string) (string, error) {
 }
 
 // initialise writes the file and, if it names programs, its lock. A file without
-// its lock is of no use, so it does not stay.
+// its lock is of no use, so it does not stay: what was there before comes back.
 func initialise(c *cobra.Command, file, programs string, force bool) error {
+	before, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", sdk.ErrInvalid, err)
+	}
+	was := err == nil
 	if err := create(file, assembly.Sample(bundled.All(), programs), force); err != nil {
 		return err
 	}
 	out := c.OutOrStdout()
-	fmt.Fprintf(out, "wrote %s\n", file)
 	if programs != "" {
 		if _, err := assembly.Lock(c.Context(), file, available.Plugins()); err != nil {
+			if was {
+				return errors.Join(err, create(file, before, true))
+			}
 			return errors.Join(err, os.Remove(file))
 		}
 		fmt.Fprintf(out, "wrote %s\n", assembly.LockFile(file))
 	}
+	fmt.Fprintf(out, "wrote %s\n", file)
 	fmt.Fprintf(out, "use it with: ramet run --assembly %s\n", file)
 	return nil
 }

@@ -61,7 +61,7 @@ type result struct {
 	status    int
 }
 
-const runLimit = time.Minute
+const runLimit = 3 * time.Minute
 
 // ramet runs the program to its end.
 func ramet(t *testing.T, stdin string, args ...string) result {

@@ -26,7 +26,7 @@ A second signal ends it at once. It prints one line for each change of its role:
 time, role, epoch, primary, reason.`,
 		Args: exactly(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if failover != "auto" && failover != "off" {
+			if c.Flags().Changed("failover") && failover != "auto" && failover != "off" {
 				return usage(c, fmt.Errorf("--failover is %q; use auto or off", failover))
 			}
 			cfg, asm, err := w.config(c.Context(), c, kernel.Config{Failover: true})
@@ -41,7 +41,7 @@ time, role, epoch, primary, reason.`,
 	}
 	w.place(c)
 	w.identity(c)
-	c.Flags().StringVar(&failover, "failover", "auto", "auto: take over when the primary is lost; off: never (default: as the assembly says, or else auto)")
+	c.Flags().StringVar(&failover, "failover", "", "`auto`: take over when the primary is lost; off: never (default: as the assembly says, or else auto)")
 	c.Flags().StringArrayVar(&echo, "echo", nil, "answer calls of `METHOD` with their own body; may be repeated")
 	return c
 }
