@@ -71,9 +71,10 @@ compat-generate:
 	cd compat/internal/entshop && $(GO) generate ./...
 	cd compat && $(GO) test -count=1 -run TestGeneratedCodeIsFresh . -update
 
-# The kernel's suite once more, on the other transport.
+# The kernel's suite once more, on the other transport: its sockets, and TCP.
 zmq:
 	RAMET_TEST_TRANSPORT=zmq $(GO) test $(RACE) -short -count=1 -timeout 15m ./kernel/systest
+	RAMET_TEST_TRANSPORT=zmq-tcp $(GO) test -short -count=1 -timeout 15m ./kernel/systest
 
 # What the Node client needs.
 node:

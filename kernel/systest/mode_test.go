@@ -19,15 +19,30 @@ import (
 // between two processes. "external": each plugin is a program of its own.
 const modeEnv = "RAMET_TEST_MODE"
 
-// transportEnv, if "zmq", puts transport-zmq in the place of transport-unix.
+// transportEnv, if "zmq" or "zmq-tcp", puts transport-zmq in the place of
+// transport-unix, on its sockets or on TCP.
 const transportEnv = "RAMET_TEST_TRANSPORT"
+
+// onTCP is transport-zmq on TCP; the tests give plugins no options.
+type onTCP struct{ sdk.Plugin }
+
+func (p onTCP) Open(ctx context.Context, env sdk.Env) (sdk.Running, error) {
+	env.Options = []byte(`{"listen": "tcp"}`)
+	return p.Plugin.Open(ctx, env)
+}
 
 // linked returns the plugins in this program that the tests run on.
 func linked() []sdk.Plugin {
 	all := bundled.All()
 	for n, p := range all {
-		if p.Describe().Serves(sdk.StageTransport) && os.Getenv(transportEnv) == "zmq" {
+		if !p.Describe().Serves(sdk.StageTransport) {
+			continue
+		}
+		switch os.Getenv(transportEnv) {
+		case "zmq":
 			all[n] = zmq.New()
+		case "zmq-tcp":
+			all[n] = onTCP{zmq.New()}
 		}
 	}
 	return all
