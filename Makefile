@@ -95,8 +95,10 @@ bench: build
 	$(BIN) bench read
 	$(BIN) bench start
 	$(BIN) bench transport
+	$(BIN) bench start --external
 	$(BIN) bench remote
 	$(BIN) bench failover
+	$(BIN) bench failover --external
 
 # Write gap after SIGKILL, beside the floor F measured in the same run.
 bench-failover: build

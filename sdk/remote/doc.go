@@ -19,9 +19,11 @@
 // the death. Health is [sdk.Failed] with the reason: exit status and last lines, or
 // the panic with its stage and operation.
 //
-// A plugin that is there and does nothing, stopped or deadlocked, is found by the
-// missing answer to a ping and killed within a second. A plugin that does not
-// close, or does not give back what it holds in the time it has, is killed too.
+// A plugin whose process stands still is found by the missing answer to a ping and
+// killed within a second; one that is kept so busy that it answers late, within some
+// six. A method that never returns in a process that goes on answering is not found:
+// its callers have their deadlines. A plugin that does not close, or does not give
+// back what it holds in the time it has, is killed too.
 //
 // When a call's context ends the plugin is told, and what it answers then counts: it
 // knows whether it had committed. A commit is waited for to its end; anything else
