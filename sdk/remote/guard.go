@@ -25,8 +25,8 @@ const (
 	busyMissed = 40
 )
 
-// guard notices a plugin that is there and does nothing any more: stopped, or
-// deadlocked. It counts only time in which this process itself was awake, so a host
+// guard notices a plugin whose process stands still or is kept from answering; see
+// the package's comment for what it does not. It counts only time in which this process itself was awake, so a host
 // that was stopped, suspended or starved blames nobody.
 func (c *child) guard() {
 	tick := time.NewTicker(pingInterval)
